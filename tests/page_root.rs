@@ -48,6 +48,11 @@ fn i12_5_a_folder_is_served_as_an_application_of_one_page() {
         );
         assert!(policy.contains("frame-ancestors 'none'") && page.header("x-frame-options") == Some("DENY"));
     }
+    assert_eq!(
+        get(gateway.port, "/chat/manifest.webmanifest", "").body,
+        "{}",
+        "as if it lay beside the address"
+    );
     for path in ["/assets/app.js", "/agents/main/assets/app.js"] {
         let script = get(gateway.port, path, "");
         assert_eq!((script.status, script.body.as_str()), (200, "app()"), "{path}");

@@ -47,7 +47,7 @@ fn call(exchange: &Exchange, mut body: Value) -> Result<Value> {
         method.ok_or_else(|| Error::invalid("name a method: {\"method\": \"health\", \"params\": {}}"))?;
     if methods::named(method).is_some_and(|method| method.about.contains(&About::Connection)) {
         return Err(Error::invalid(format!(
-            "{method} is about the events of a connection: call it over the WebSocket"
+            "{method} is about the connection that asks and would end with it: call it over the WebSocket"
         )));
     }
     exchange.call(method, params)

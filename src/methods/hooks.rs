@@ -24,12 +24,13 @@ params! {
         text: String,
         now: bool,
         key: String,
+        hash: String,
     }
 }
 
 pub fn wake(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
-    let Wake { text, now, key } = read(params)?;
-    if !state.is_repeated(&key) {
+    let Wake { text, now, key, hash } = read(params)?;
+    if !state.is_repeated(&key, &hash)? {
         let text = format!("A webhook sent: {text}");
         let main = state.sessions.rules().main();
         match now {

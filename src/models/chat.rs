@@ -130,6 +130,8 @@ pub struct Usage {
     pub output: u64,
     pub cache_read: u64,
     pub cache_write: u64,
+    /// Of the output.
+    pub reasoning: u64,
     pub total: u64,
 }
 
@@ -137,7 +139,12 @@ impl Usage {
     /// With their sum.
     pub fn of(input: u64, output: u64, cache_read: u64, cache_write: u64) -> Usage {
         let total = [output, cache_read, cache_write].iter().fold(input, |sum, n| sum.saturating_add(*n));
-        Usage { input, output, cache_read, cache_write, total }
+        Usage { input, output, cache_read, cache_write, reasoning: 0, total }
+    }
+
+    /// The same where the server says how much of the output was reasoning.
+    pub fn reasoned(self, tokens: Option<u64>) -> Usage {
+        Usage { reasoning: tokens.unwrap_or(0).min(self.output), ..self }
     }
 
     /// Counts those of a further call too.
@@ -148,6 +155,7 @@ impl Usage {
             output: sum(self.output, other.output),
             cache_read: sum(self.cache_read, other.cache_read),
             cache_write: sum(self.cache_write, other.cache_write),
+            reasoning: sum(self.reasoning, other.reasoning),
             total: sum(self.total, other.total),
         };
     }

@@ -29,12 +29,13 @@ pub(super) fn is_silent(text: &str) -> bool {
     matches!(text.trim(), "" | "NO_REPLY")
 }
 
-/// Counts of the cache only where there was one.
+/// Counts of cache and reasoning only where there was some.
 pub(super) fn usage(usage: &Usage) -> Value {
     let mut counts = json!({"input": usage.input, "output": usage.output, "total": usage.total});
-    let cache = [("cacheRead", usage.cache_read), ("cacheWrite", usage.cache_write)];
+    let rest =
+        [("cacheRead", usage.cache_read), ("cacheWrite", usage.cache_write), ("reasoning", usage.reasoning)];
     if let Some(map) = counts.as_object_mut() {
-        map.extend(cache.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_string(), n.into())));
+        map.extend(rest.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_string(), n.into())));
     }
     counts
 }

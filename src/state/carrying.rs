@@ -12,6 +12,7 @@ use crate::deliveries::{Delivery, Inbound, Ledger, Line, Login, Name, Stage, Ste
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::runs::{Ask, Taken as Asked};
+use crate::sessions::Transcript;
 use crossbeam_channel::Sender;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -70,6 +71,11 @@ pub enum Carry {
     Entry {
         key: String,
         told: Told<Option<Map<String, Value>>>,
+    },
+    /// The transcript of a session.
+    Transcript {
+        key: String,
+        told: Told<Option<Transcript>>,
     },
     /// Other words for the message of a run, unless its turn has begun.
     Reword {
@@ -179,6 +185,10 @@ impl State {
             Carry::Entry { key, told } => {
                 let entry = self.sessions.get(&key).map(|entry| entry.as_map().clone());
                 say(&told, Ok(entry));
+            }
+            Carry::Transcript { key, told } => {
+                let found = self.sessions.get(&key).map(|entry| self.sessions.transcript(&key, &entry));
+                say(&told, found.transpose());
             }
             Carry::Reword { run, words, told } => say(&told, Ok(self.runs.reword(&run, &words))),
             Carry::MoveGroup { old, new, told } => say(&told, self.move_group(&old, &new)),

@@ -30,7 +30,9 @@ mod watched;
 mod world;
 
 use crate::clock;
+use crate::deliveries::dedupe::used_otherwise;
 use crate::device::pairing::REQUEST_TTL_MS;
+use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::protocol::events::{self, Event as EventRow};
 use crate::protocol::frame;
@@ -83,8 +85,8 @@ pub struct State {
     pub subagents: subagents::Subagents,
     /// Notes for a session's next turn, newest last.
     pub system_events: Vec<Note>,
-    /// Marks of webhooks' requests that were done lately, with the times.
-    woken: VecDeque<(u64, String)>,
+    /// Webhooks' requests that were done lately: when, their marks, hashes of what they asked.
+    woken: VecDeque<(u64, String, String)>,
 
     // Clocks and versions
     health_version: u64,
@@ -189,18 +191,23 @@ impl State {
         self.stopping.is_some()
     }
 
-    /// Whether a request with this mark was done lately; from now on it was. Without a mark none is known again.
-    pub fn is_repeated(&mut self, mark: &str) -> bool {
+    /// Whether a request with this mark was done lately; from now on it was. Without a mark none is known again. One that
+    /// asks something else under a known mark is an error.
+    pub fn is_repeated(&mut self, mark: &str, hash: &str) -> Result<bool> {
         let now = self.mono;
-        self.woken.retain(|(at, _)| now.saturating_sub(*at) < MARK_MS);
-        if mark.is_empty() || self.woken.iter().any(|(_, known)| known == mark) {
-            return !mark.is_empty();
+        self.woken.retain(|(at, ..)| now.saturating_sub(*at) < MARK_MS);
+        if mark.is_empty() {
+            return Ok(false);
+        }
+        if let Some((_, _, known)) = self.woken.iter().find(|(_, known, _)| known == mark) {
+            let is_same = known == hash;
+            return is_same.then_some(true).ok_or_else(|| Error::new(Kind::Conflict, used_otherwise(mark)));
         }
         if self.woken.len() >= MAX_MARKS {
             self.woken.pop_front();
         }
-        self.woken.push_back((now, mark.to_string()));
-        false
+        self.woken.push_back((now, mark.to_string(), hash.to_string()));
+        Ok(false)
     }
 
     /// Reads both clocks; once a turn.

@@ -111,7 +111,7 @@ impl Request<'_> {
         }
         let is_later = mode == Some("next-heartbeat");
         let text = self.wrapped(text.trim(), is_unsafe)?;
-        let params = json!({"text": text, "now": !is_later, "key": self.key().unwrap_or_default()});
+        let params = json!({"text": text, "now": !is_later, "key": self.key().unwrap_or_default(), "hash": self.hash()});
         Ok(Deed::Wake { params, mode: if is_later { "next-heartbeat" } else { "now" } })
     }
 
@@ -121,7 +121,7 @@ impl Request<'_> {
         let message = fields.text("message").map(str::trim).filter(|message| !message.is_empty());
         let message = message.ok_or_else(|| Error::invalid("message required"))?;
         let model = self.model(fields, chosen)?;
-        let hash = params_hash(&json!({"path": self.path, "payload": self.payload}));
+        let hash = self.hash();
         let run = match self.key() {
             Some(key) => run_of(key),
             None => ids::uuid()?,
@@ -182,6 +182,11 @@ impl Request<'_> {
             return Ok(());
         }
         Err(Error::invalid("model is none that the configuration lists (openclaw models list shows them)"))
+    }
+
+    /// What a repetition has in common with the request.
+    fn hash(&self) -> String {
+        params_hash(&json!({"path": self.path, "payload": self.payload}))
     }
 
     /// The caller's own mark of this request: once told, it is known again.

@@ -14,6 +14,7 @@ pub use mapping::{check, check_token};
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::http::openai::body;
 use crate::http::{Exchange, Refusal};
 use crate::json::json;
 use crate::methods::hooks;
@@ -66,19 +67,15 @@ pub fn max_body(config: &Config) -> usize {
 }
 
 pub fn serve(mut exchange: Exchange) -> Result<()> {
-    let answer = answer(&mut exchange);
-    match answer {
+    let told = body(&mut exchange).and_then(|payload| Ok(answer(&exchange, payload)?));
+    match told {
         Ok((status, body)) => exchange.out.json(status, &body),
-        Err(error) => {
-            let refusal = Refusal::from(error);
-            exchange.out.refuse(refusal)
-        }
+        Err(refusal) => exchange.out.refuse(refusal),
     }
 }
 
 /// Done, and on disk where that matters.
-fn answer(exchange: &mut Exchange) -> Result<(u16, Value)> {
-    let payload = exchange.json()?;
+fn answer(exchange: &Exchange, payload: Value) -> Result<(u16, Value)> {
     let payload = if payload.is_object() { payload } else { json!({}) };
     let config = exchange.shared.config();
     let base = base(&config).unwrap_or_default();

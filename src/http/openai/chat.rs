@@ -34,7 +34,7 @@ fn read(map: &mut Map<String, Value>, asked: &mut Asked) -> Judged<()> {
     asked.max_tokens = settings::tokens(map, &["max_completion_tokens", "max_tokens"])?;
     asked.thinking = settings::effort(map, "reasoning_effort", "reasoning_effort")?;
     if let Some(form) = settings::given(map, "response_format") {
-        let form = settings::form(form, "response_format")?;
+        let form = settings::form(form, "response_format", "json_schema")?;
         form.into_iter().for_each(|form| asked.wanted.put("response_format", form));
     }
     if let Some(bias) = settings::given(map, "logit_bias") {
@@ -61,12 +61,11 @@ fn take(message: &mut Map<String, Value>, at: &str, asked: &mut Asked) -> Judged
     let content = message.remove("content").unwrap_or_default();
     let message = &*message;
     let role = text(message, "role")?.unwrap_or_default();
-    let param = format!("{at}.content");
     if role == "tool" || role == "function" {
         let call = text(message, "tool_call_id")?.or(text(message, "name")?).unwrap_or_default();
-        return asked.talk.result(call, content, &param);
+        return asked.talk.result(call, content, at, ["content", "tool_call_id"]);
     }
-    asked.talk.message(role, content, &param)?;
+    asked.talk.message(role, content, &format!("{at}.content"))?;
     for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
         let function = call.get("function").unwrap_or(&Value::Null);
         asked.talk.call(member(call, "id"), member(function, "name"), member(function, "arguments"));
@@ -176,5 +175,6 @@ fn finish(end: &End) -> &'static str {
 
 fn usage(end: &End) -> Value {
     json!({"prompt_tokens": end.input, "completion_tokens": end.output, "total_tokens": (end.total()),
-        "prompt_tokens_details": {"cached_tokens": end.cached}})
+        "prompt_tokens_details": {"cached_tokens": end.cached},
+        "completion_tokens_details": {"reasoning_tokens": end.reasoning}})
 }

@@ -21,6 +21,8 @@ pub struct End {
     pub input: u64,
     pub cached: u64,
     pub output: u64,
+    /// Tokens of the output that were reasoning, as far as the model's server says it.
+    pub reasoning: u64,
 }
 
 impl End {
@@ -53,6 +55,7 @@ impl End {
             input: count("input") + count("cacheRead") + count("cacheWrite"),
             cached: count("cacheRead"),
             output: count("output"),
+            reasoning: count("reasoning"),
         }
     }
 

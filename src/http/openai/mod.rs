@@ -12,6 +12,7 @@ mod following;
 mod models;
 mod responses;
 mod settings;
+mod standing;
 mod talk;
 mod turn;
 
@@ -112,7 +113,12 @@ fn crowded(body: &[u8], api: &Api) -> &'static str {
         return "";
     };
     let [input, tools] = found.texts.map(|text| text.map_or(0, json::count));
-    if tools > input { "tools" } else { api.input }
+    let others = text.map_or(0, json::count).saturating_sub(input + tools);
+    match input.max(tools) {
+        most if others > most => "",
+        _ if tools > input => "tools",
+        _ => api.input,
+    }
 }
 
 /// An endpoint whose key is off.

@@ -33,7 +33,7 @@ fn read(map: &mut Map<String, Value>, asked: &mut Asked) -> Judged<()> {
         asked.thinking = settings::effort(reasoning, "effort", "reasoning.effort")?;
     }
     if let Some(form) = map.get("text").and_then(|text| text.get("format")) {
-        let form = settings::form(form, "text.format")?;
+        let form = settings::form(form, "text.format", "schema")?;
         form.into_iter().for_each(|form| asked.wanted.put("response_format", as_in_chat(form)));
     }
     asked.tools = settings::tools(map, &mut asked.wanted)?;
@@ -73,7 +73,7 @@ fn take(mut item: Value, at: &str, asked: &mut Asked) -> Judged<()> {
         }
         "function_call_output" => {
             let output = taken(&mut item, "output");
-            asked.talk.result(member(&item, "call_id"), output, &format!("{at}.output"))
+            asked.talk.result(member(&item, "call_id"), output, at, ["output", "call_id"])
         }
         "reasoning" | "item_reference" => Ok(()),
         other => {
@@ -190,7 +190,7 @@ impl Response {
         map.put("output", output);
         map.put("usage", json!({
             "input_tokens": end.input, "input_tokens_details": {"cached_tokens": end.cached},
-            "output_tokens": end.output, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": (end.total()),
+            "output_tokens": end.output, "output_tokens_details": {"reasoning_tokens": end.reasoning}, "total_tokens": (end.total()),
         }));
         response
     }

@@ -49,12 +49,16 @@ pub fn wanted(map: &Map<String, Value>) -> Judged<Map<String, Value>> {
     Ok(wanted)
 }
 
-/// The form of the answer, as chat completions write it. `text` is the usual one.
-pub fn form(value: &Value, param: &str) -> Judged<Option<Value>> {
+/// The form of the answer; `text` is the usual one. A schema stands in the member `holds`.
+pub fn form(value: &Value, param: &str, holds: &str) -> Judged<Option<Value>> {
     match value.get("type").and_then(Value::as_str) {
         Some("text") => Ok(None),
         Some("json_object") => Ok(Some(json!({"type": "json_object"}))),
-        Some("json_schema") => Ok(Some(value.clone())),
+        Some("json_schema") if value.get(holds).is_some_and(Value::is_object) => Ok(Some(value.clone())),
+        Some("json_schema") => {
+            let text = format!("`{param}.{holds}` must be an object: the schema that the answer is to have.");
+            Err(wrong(text, &format!("{param}.{holds}")))
+        }
         _ => Err(wrong(format!("`{param}.type` must be text, json_object or json_schema."), param)),
     }
 }

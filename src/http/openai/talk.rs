@@ -30,6 +30,8 @@ enum Step {
     Result {
         call: String,
         text: String,
+        /// Where the request names the call.
+        param: String,
     },
 }
 
@@ -40,8 +42,19 @@ pub struct Heard {
     pub history: Vec<Value>,
     /// Entries of the results that came since the last answer.
     pub results: Vec<Value>,
+    /// The calls that these are results of.
+    pub answered: Vec<Answered>,
     pub message: String,
     pub attached: Attachments,
+}
+
+/// A call of which a result was sent.
+pub struct Answered {
+    pub call: String,
+    /// Where the request names it.
+    pub param: String,
+    /// The request has the call itself too.
+    pub is_sent: bool,
 }
 
 impl Talk {
@@ -88,9 +101,11 @@ impl Talk {
         self.answer(json!({"type": "toolCall", "id": id, "name": name, "arguments": arguments}));
     }
 
-    pub fn result(&mut self, call: &str, content: Value, param: &str) -> Judged<()> {
-        let (text, _) = self.content(content, param)?;
-        self.steps.push(Step::Result { call: call.to_string(), text });
+    /// The result of a call. `content` and the call's id stand in these members of what stands at `at`.
+    pub fn result(&mut self, call: &str, content: Value, at: &str, members: [&str; 2]) -> Judged<()> {
+        let [content_of, call_of] = members;
+        let (text, _) = self.content(content, &format!("{at}.{content_of}"))?;
+        self.steps.push(Step::Result { call: call.to_string(), text, param: format!("{at}.{call_of}") });
         Ok(())
     }
 
@@ -164,9 +179,10 @@ impl Talk {
                 message::user(words.iter().map(|w| message::text(w)).chain(attached.images).collect(), now)
             }
             Step::Assistant(content) => said(content, now),
-            Step::Result { call, text } => message::tool_result(&call, &name(&call), &text, false, now),
+            Step::Result { call, text, .. } => message::tool_result(&call, &name(&call), &text, false, now),
         };
         let last = steps.split_off(answered);
+        let answered = last.iter().filter_map(|step| answered_by(step, &names)).collect();
         // What has no answer yet is one message, however many it came in.
         let (mut texts, mut attached, mut results) = (Vec::new(), Attachments::default(), Vec::new());
         for step in last {
@@ -183,8 +199,14 @@ impl Talk {
         texts.retain(|text: &String| !text.is_empty());
         let message = joined(texts, "\n\n");
         let is_empty = message.trim().is_empty() && attached == Attachments::default() && results.is_empty();
-        (!is_empty).then_some(Heard { system, history, results, message, attached })
+        (!is_empty).then_some(Heard { system, history, results, answered, message, attached })
     }
+}
+
+fn answered_by(step: &Step, names: &[(String, String)]) -> Option<Answered> {
+    let Step::Result { call, param, .. } = step else { return None };
+    let is_sent = names.iter().any(|(id, _)| id == call);
+    Some(Answered { call: call.clone(), param: param.clone(), is_sent })
 }
 
 /// Ids and names of all calls.
@@ -205,7 +227,7 @@ fn said(content: Vec<Value>, now: u64) -> Value {
         content,
         api: "openai-completions",
         provider: "openclaw",
-        model: "client",
+        model: message::BROUGHT,
         stop_reason,
         ..message::Assistant::default()
     };

@@ -2,11 +2,11 @@
 //! thread; what only the state knows is asked of it.
 use super::asked::Asked;
 use super::following::Following;
+use super::standing::{check_results, transcript};
 use super::{Api, Judged, refusal, wrong};
 use crate::agent::brought::Brought;
 use crate::calls::stream::Stream;
 use crate::calls::{Call, Reply};
-use crate::cancel::SLICE;
 use crate::error::{Error, Kind};
 use crate::http::{Exchange, Refusal};
 use crate::ids;
@@ -18,9 +18,7 @@ use crate::runs::{Ask, Observer, Observers, Wishes};
 use crate::session_key::{agent_id, agent_of};
 use crate::state::carrying::Carry;
 use crate::state::event::Event;
-use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// Bytes of a stream's words that its client has not taken yet.
 const AHEAD: usize = 256 << 10;
@@ -46,9 +44,9 @@ pub fn place(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<()> {
     let mut answer = uuid()?;
     let canonical = |key: &str, param: &str| rules.canonical(key).map_err(|e| wrong(e.message(), param));
     asked.session = if let Some(key) = header(SESSION) {
-        let is_whole = key.starts_with("agent:") || matches!(key, "global" | "unknown");
-        let key =
-            canonical(&if is_whole { key.to_string() } else { format!("agent:{agent}:{key}") }, SESSION)?;
+        let key = key.to_lowercase();
+        let is_whole = key.starts_with("agent:") || matches!(&*key, "global" | "unknown");
+        let key = canonical(&if is_whole { key } else { format!("agent:{agent}:{key}") }, SESSION)?;
         check_named(&key, rules.owner(&key), named.is_some().then_some(&*agent), &known)?;
         key
     } else if let Some(user) = &asked.user {
@@ -56,7 +54,7 @@ pub fn place(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<()> {
         canonical(&format!("agent:{agent}:{}-user:{}", api.family, user.trim()), "user")?
     } else if let Some(previous) = &asked.previous {
         let (id, key) = of_answer(previous, &agent, api.family).ok_or_else(|| lost(previous))?;
-        if !has_begun(exchange, &key)? {
+        if transcript(exchange, &key)?.is_none() {
             return Err(lost(previous));
         }
         answer = id;
@@ -129,23 +127,6 @@ fn lost(previous: &str) -> Refusal {
     wrong(message, "previous_response_id").coded("previous_response_not_found")
 }
 
-/// Whether the session has a conversation.
-fn has_begun(exchange: &Exchange, key: &str) -> Judged<bool> {
-    let (told, answer) = bounded(1);
-    let shared = exchange.shared;
-    let restarting = || Refusal::from(Error::unavailable("the gateway is restarting; try again")).of_api();
-    let asked = Carry::Entry { key: key.to_string(), told };
-    shared.state.send(Event::Carry(Box::new(asked))).map_err(|_| restarting())?;
-    loop {
-        let is_over = shared.published.is_over() || Instant::now() > exchange.until;
-        match answer.recv_timeout(SLICE) {
-            Ok(entry) => return Ok(entry.map_err(Refusal::from)?.is_some()),
-            Err(RecvTimeoutError::Timeout) if !is_over => {}
-            Err(_) => return Err(restarting()),
-        }
-    }
-}
-
 /// The model for this turn alone, if a header names one: one of those that sessions may choose.
 fn model(exchange: &Exchange, session: &str) -> Judged<Option<String>> {
     const HEADER: &str = "x-openclaw-model";
@@ -174,6 +155,7 @@ pub fn ask(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<Followin
     };
     let heard = asked.talk.finish();
     let heard = heard.ok_or_else(|| wrong(format!("Missing user message in `{}`.", api.input), api.input))?;
+    check_results(exchange, &asked.session, &heard.answered)?;
     let tools = std::mem::take(&mut asked.tools);
     let brought = Brought {
         history: Mutex::new(heard.history),

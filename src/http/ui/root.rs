@@ -19,6 +19,8 @@ use std::path::Path;
 
 /// Largest document, bytes.
 const MAX_DOCUMENT: u64 = 1 << 20;
+/// Folders of a deep address that are looked past.
+const MOST_FOLDERS: usize = 8;
 const DOCUMENT: &str = "index.html";
 /// What belongs to others than the page, when it is at the root of all paths.
 const OTHERS: [&str; 5] = ["__openclaw__/", "api/", "hooks/", "tools/", "v1/"];
@@ -36,15 +38,11 @@ pub fn serve(exchange: Exchange, root: &Path, base: &str, below: &str) -> Result
         return exchange.out.refuse(Refusal::new(503, text));
     }
     let open = |name: &str| open(&config, env, root, name);
-    // A deep address of the application names its parts as if they lay beside it.
-    let name = below.rfind("/assets/").and_then(|at| below.get(at + 1..)).unwrap_or(below);
-    if name != DOCUMENT
-        && let Some(file) = open(name)
-    {
+    if let Some((name, file)) = beside(below).find_map(|name| Some((name, open(name)?))) {
         let out = guarded(exchange.out, "");
         return folder::send(out, exchange.head, folder::content_type(name), file);
     }
-    if name != DOCUMENT && Path::new(name).extension().is_some() {
+    if below != DOCUMENT && Path::new(below).extension().is_some() {
         return unknown(exchange);
     }
     match open(DOCUMENT) {
@@ -54,6 +52,15 @@ pub fn serve(exchange: Exchange, root: &Path, base: &str, below: &str) -> Result
             exchange.out.refuse(Refusal::new(503, text))
         }
     }
+}
+
+/// Where the file may be that a path means. A deep address of the application names its parts, which have an end such as
+/// `.js`, as if they lay beside it.
+fn beside(below: &str) -> impl Iterator<Item = &str> {
+    let is_part = Path::new(below).extension().is_some();
+    let names =
+        std::iter::successors(Some(below), move |name| Some(name.split_once('/')?.1).filter(|_| is_part));
+    names.take(MOST_FOLDERS).filter(|name| *name != DOCUMENT)
 }
 
 fn open(config: &Config, env: &Env, root: &Path, name: &str) -> Option<File> {

@@ -213,7 +213,11 @@ fn read_usage(usage: &Value) -> Usage {
     let cached =
         usage.get("prompt_tokens_details").and_then(|d| d.get("cached_tokens")).and_then(Value::as_u64);
     let cache_read = cached.or(count("prompt_cache_hit_tokens")).unwrap_or(0).min(prompt);
-    Usage::of(prompt - cache_read, count("completion_tokens").unwrap_or(0), cache_read, 0)
+    let reasoned = usage
+        .get("completion_tokens_details")
+        .and_then(|d| d.get("reasoning_tokens"))
+        .and_then(Value::as_u64);
+    Usage::of(prompt - cache_read, count("completion_tokens").unwrap_or(0), cache_read, 0).reasoned(reasoned)
 }
 
 #[cfg(test)]

@@ -177,7 +177,9 @@ fn read_usage(usage: &Value) -> Usage {
     let cached = usage.get("input_tokens_details").and_then(|d| d.get("cached_tokens"));
     let input = count("input_tokens");
     let cache_read = cached.and_then(Value::as_u64).unwrap_or(0).min(input);
+    let reasoned = usage.get("output_tokens_details").and_then(|d| d.get("reasoning_tokens"));
     Usage::of(input - cache_read, count("output_tokens"), cache_read, 0)
+        .reasoned(reasoned.and_then(Value::as_u64))
 }
 
 #[cfg(test)]

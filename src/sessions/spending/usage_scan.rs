@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::regular;
 use crate::sessions::usage::{Cost, Tokens};
-use crate::sessions::{entry, line};
+use crate::sessions::{entry, line, message};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -85,7 +85,10 @@ impl<'a> Message<'a> {
         let member = |name: &str| message.get(name).or_else(|| entry.get(name));
         let text = |name: &str| member(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (provider, model) = (text("provider"), text("model"));
-        let tokens = member("usage").and_then(|usage| Some((usage, Tokens::of(usage)?)));
+        // What a program brought along was answered elsewhere.
+        let is_brought = provider == Some("openclaw") && model == Some(message::BROUGHT);
+        let tokens =
+            member("usage").filter(|_| !is_brought).and_then(|usage| Some((usage, Tokens::of(usage)?)));
         let usage = tokens.filter(|_| role != Role::Tool).map(|(usage, tokens)| {
             let by_price =
                 || Cost::by_price(config, provider.unwrap_or_default(), model.unwrap_or_default(), &tokens);

@@ -123,6 +123,9 @@ pub fn injected(body: &str, label: Option<&str>, now: u64) -> Value {
     assistant(answer, now)
 }
 
+/// The model's name of answers that a program has brought along as a conversation's past.
+pub const BROUGHT: &str = "client";
+
 /// Whether a gateway said this, not a model: [`injected`], or the Node gateway's note of what it delivered.
 pub fn is_injected(message: &Value) -> bool {
     let is = |name: &str, values: &[&str]| {

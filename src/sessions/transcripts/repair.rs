@@ -8,9 +8,10 @@ use crate::sessions::{line, message};
 use serde_json::Value;
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 
 /// What the model is told about a call whose result was lost.
-pub const LOST_RESULT: &str = "no result: the gateway stopped before this tool call was finished";
+pub const LOST_RESULT: &str = "no result: this tool call was not finished when the conversation went on";
 
 /// The last turn is looked for in this much of the end, in bytes. A call before that is answered in memory only.
 const SCAN: usize = 8 << 20;
@@ -27,6 +28,26 @@ impl Transcript {
             let open = open_calls(file)?;
             Ok(open.iter().map(|(id, name)| message::tool_result(id, name, LOST_RESULT, true, now)).collect())
         })
+    }
+}
+
+impl Transcript {
+    /// Which of these ids are those of calls that were made. They are looked for in the same much of the end.
+    pub fn calls_among<'i>(&self, ids: &[&'i str]) -> Result<Vec<&'i str>> {
+        let (mut found, mut scanned) = (Vec::new(), 0);
+        self.walk_back(|entry, size| {
+            scanned += size;
+            let made = entry.get("message").map(tool_calls).unwrap_or_default();
+            let new = ids.iter().filter(|id| made.iter().any(|(one, _)| one == *id) && !found.contains(*id));
+            let new: Vec<&str> = new.copied().collect();
+            found.extend(new);
+            if found.len() == ids.len() || scanned > SCAN {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        Ok(found)
     }
 }
 
