@@ -48,6 +48,22 @@ fn m_3_methods_that_read_pass_over_members_that_they_do_not_know() {
 }
 
 #[test]
+fn m_3_a_page_is_told_which_service_searches_the_web() {
+    let brave = json!({"tools": {"web": {"search": {"apiKey": "brave-key"}}}});
+    for (over, kind, provider) in [
+        (json!({}), "unavailable", Value::Null),
+        (json!({"tools": {"web": {"search": {"enabled": false}}}}), "disabled", Value::Null),
+        (brave, "managed", json!("brave")),
+    ] {
+        let gateway = Gateway::start(&Setup::config(over));
+        let told = Client::operator(&gateway, 4).ok("webSearch.status", json!({}));
+        assert_eq!((&told["route"]["kind"], &told["provider"]), (&json!(kind), &provider), "{told}");
+        assert!(!told.to_string().contains("brave-key"));
+        assert_eq!(told["enabled"], provider.is_string(), "{told}");
+    }
+}
+
+#[test]
 fn m_4_the_greeting_has_what_strict_clients_require_and_nothing_else() {
     let over = json!({"agents": {"defaults": {"heartbeat": {"prompt": "look around", "every": "0m"}}}});
     let gateway = Gateway::start(&Setup::config(over));

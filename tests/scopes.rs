@@ -35,6 +35,7 @@ const READ: &[&str] = &[
     "sessions.subscribe",
     "sessions.unsubscribe",
     "skills.library.list",
+    "skills.proposals.list",
     "skills.search",
     "skills.status",
     "status",
@@ -46,6 +47,7 @@ const READ: &[&str] = &[
     "tools.github.status",
     "usage.cost",
     "usage.status",
+    "webSearch.status",
     "worktrees.list",
 ];
 const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send", "message.action", "send", "wake"];

@@ -102,7 +102,7 @@ class Settings {
     const walk = (path, schema) => {
       if (rows.length > 60) return;
       const name = path.join('.').toLowerCase();
-      if (schema.properties) for (const [key, inner] of Object.entries(schema.properties)) walk([...path, key], inner);
+      if (isGroup(schema)) for (const [key, inner] of Object.entries(schema.properties)) walk([...path, key], inner);
       else if (name.includes(words) || (schema.description || '').toLowerCase().includes(words)) rows.push(this.setting(path, schema, true));
     };
     for (const [key, schema] of Object.entries(top)) walk([key], schema);
@@ -111,8 +111,8 @@ class Settings {
 
   group(path, schema, isTop) {
     const entries = Object.entries(schema.properties || {});
-    const plain = entries.filter(([, s]) => !s.properties);
-    const nested = entries.filter(([, s]) => s.properties);
+    const plain = entries.filter(([, s]) => !isGroup(s));
+    const nested = entries.filter(([, s]) => isGroup(s));
     const inner = [plain.map(([key, s]) => this.setting([...path, key], s)), nested.map(([key, s]) => this.group([...path, key], s))];
     if (!entries.length) inner.push(this.setting(path, schema));
     if (isTop) return h('div', null, inner);
@@ -190,6 +190,8 @@ class Settings {
 }
 
 const at = (value, path) => path.reduce((v, name) => (v && typeof v === 'object' ? v[name] : undefined), value);
+/** What may be something else than its members, such as a model or its name, is one setting. */
+const isGroup = (schema) => schema.properties && !Array.isArray(schema.type);
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** A merge patch: what is taken out is null. */

@@ -10,7 +10,7 @@ use crate::state::event::Answer;
 use serde_json::Value;
 
 /// The method and its answer as JSON. When one of these comes to exist, its row moves to a handler of its own.
-const ANSWERS: [(&str, &str); 19] = [
+const ANSWERS: [(&str, &str); 20] = [
     ("openclaw.approval.list", "[]"),
     ("plugin.approval.list", "[]"),
     ("question.list", r#"{"questions":[]}"#),
@@ -28,6 +28,7 @@ const ANSWERS: [(&str, &str); 19] = [
     ("sessions.branches.list", r#"{"branches":[]}"#),
     ("sessions.companion.state", r#"{"exchanges":[]}"#),
     ("skills.library.list", r#"{"skills":[],"bundles":[]}"#),
+    ("skills.proposals.list", r#"{"proposals":[],"installedSkills":[]}"#),
     ("skills.search", r#"{"results":[]}"#),
     (
         "talk.catalog",

@@ -31,6 +31,7 @@ pub mod hooks;
 pub mod local;
 mod logs;
 mod models;
+mod newer;
 pub mod presence;
 pub mod restart;
 pub mod send;
@@ -92,7 +93,7 @@ pub enum Effect {
     Changes,
 }
 
-/// What a method is about: sessions, to which other programs may have done something; events of the caller's connection.
+/// What a method is about: sessions, to which other programs may have done something; the caller's connection itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
     Sessions,
@@ -194,12 +195,13 @@ methods! {
     "schemas/methods/last-heartbeat.json" Read Reads State(heartbeat::last);
     "schemas/methods/logs.tail.json" Read Reads Here(logs::tail);
     "schemas/methods/message.action.json" Write Changes State(send::action) Sessions;
+    "schemas/methods/migrations.memory.plan.json" Admin Reads Here(newer::memory_plan);
     "schemas/methods/models.authStatus.json" Read Reads Here(models::auth_status);
     "schemas/methods/models.list.json" Read Reads Here(models::list);
     "schemas/methods/node.list.json" Read Reads State(diagnostics::nodes);
     "schemas/methods/openclaw.approval.list.json" Approvals Reads State(empty::answer);
     "schemas/methods/plugin.approval.list.json" Approvals Reads State(empty::answer);
-    "schemas/methods/plugin.surface.refresh.json" Read Reads State(surface::refresh);
+    "schemas/methods/plugin.surface.refresh.json" Read Reads State(surface::refresh) Connection;
     "schemas/methods/plugins.catalog.browse.json" Read Reads State(empty::answer);
     "schemas/methods/plugins.list.json" Read Reads State(empty::answer);
     "schemas/methods/poll.json" Admin Changes State(send::poll);
@@ -229,6 +231,7 @@ methods! {
     "schemas/methods/skills.bins.json" Node Reads Here(skills::bins);
     "schemas/methods/skills.install.json" Admin Reads Here(skills::install);
     "schemas/methods/skills.library.list.json" Read Reads State(empty::answer);
+    "schemas/methods/skills.proposals.list.json" Read Reads State(empty::answer);
     "schemas/methods/skills.search.json" Read Reads State(empty::answer);
     "schemas/methods/skills.status.json" Read Reads Here(skills::status);
     "schemas/methods/skills.update.json" Admin Changes Here(skills::update);
@@ -244,6 +247,7 @@ methods! {
     "schemas/methods/usage.cost.json" Read Reads State(usage_cost::cost) Sessions;
     "schemas/methods/usage.status.json" Read Reads Here(usage::status);
     "schemas/methods/wake.json" Write Changes State(heartbeat::wake);
+    "schemas/methods/webSearch.status.json" Read Reads Here(newer::web_search);
     "schemas/methods/worktrees.list.json" Read Reads State(empty::answer);
 }
 
@@ -344,7 +348,7 @@ mod tests {
             let is_named = ["sessions.", "chat."].iter().any(|family| method.name.starts_with(family));
             let looks = method.about.contains(&About::Sessions);
             assert!(!is_named || looks || empty::is_of(method.name), "{}", method.name);
-            let is_bound = method.name.ends_with("subscribe");
+            let is_bound = method.name.ends_with("subscribe") || method.name == "plugin.surface.refresh";
             assert_eq!(method.about.contains(&About::Connection), is_bound, "{}", method.name);
         }
     }

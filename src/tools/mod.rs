@@ -24,6 +24,7 @@ use talks::{
     agents_list, cron, gateway, message, reach, session_status, sessions_history, sessions_list,
     sessions_send, sessions_spawn,
 };
+pub use web::search::service as search_service;
 use web::{search, web_fetch};
 
 use crate::approvals::mode::Mode;

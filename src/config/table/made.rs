@@ -72,19 +72,40 @@ fn of_type(node: Node, kind: Type) -> Value {
         Type::Enum(choices) => json!({"type": "string", "enum": choices}),
         Type::Duration | Type::Clock | Type::Fingerprint => json!({"type": "string"}),
         Type::TextList => json!({"type": "array", "items": {"type": "string"}}),
-        Type::IdList => json!({"type": "array", "items": {"type": ["string", "number"]}}),
+        Type::IdList => {
+            json!({"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}})
+        }
         Type::Object | Type::Limits => object(node, node.child("*").map_or(Value::Bool(false), of_node)),
         Type::Map => object(node, node.child("*").map_or(json!({}), of_node)),
         Type::List => json!({"type": "array", "items": node.child("*").map_or(json!({}), of_node)}),
-        Type::Any => json!({}),
+        // All that is not checked are sections. Forms show what has a type.
+        Type::Any if node.is_at("channels.*") => json!({}),
+        Type::Any => json!({"type": "object", "additionalProperties": {}}),
         Type::Like(path) => match lookup::find(path.split('.')) {
             Some(model) => of_type(node, model.kind()),
             None => json!({}),
         },
-        Type::AnyOf(kinds) => {
-            json!({"anyOf": kinds.iter().map(|kind| of_type(node, *kind)).collect::<Vec<_>>()})
-        }
+        Type::AnyOf(kinds) => any_of(kinds.iter().map(|kind| of_type(node, *kind)).collect()),
     }
+}
+
+/// One of several kinds. Where a list or object is among them they are one schema with several types, the largest first:
+/// forms of the original cannot show a choice between such.
+fn any_of(kinds: Vec<Value>) -> Value {
+    let is_large = |kind: &&Value| kind["type"] == "object" || kind["type"] == "array";
+    let (large, plain): (Vec<&Value>, Vec<&Value>) = kinds.iter().partition(is_large);
+    if large.is_empty() {
+        return json!({"anyOf": kinds});
+    }
+    let mut all = Map::new();
+    let mut types = Vec::new();
+    for kind in large.into_iter().chain(plain) {
+        let members = kind.as_object().cloned().unwrap_or_default();
+        types.extend(members.get("type").cloned());
+        all.extend(members);
+    }
+    all.insert("type".to_string(), types.into());
+    Value::Object(all)
 }
 
 fn object(node: Node, others: Value) -> Value {

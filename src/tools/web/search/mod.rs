@@ -59,6 +59,11 @@ pub fn is_ready(config: &Config, env: &Env) -> bool {
     Service::of(config, env).is_some()
 }
 
+/// Id and name of the service that is asked.
+pub fn service(config: &Config, env: &Env) -> Option<(&'static str, &'static str)> {
+    Service::of(config, env).map(|service| (service.kind.id, service.kind.name))
+}
+
 fn time(config: &Config) -> Duration {
     let seconds = config.get("tools.web.search.timeoutSeconds").and_then(Value::as_f64).unwrap_or(30.0);
     Duration::from_secs_f64(seconds.clamp(1.0, 600.0))
