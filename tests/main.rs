@@ -127,6 +127,7 @@ mod http_responses;
 mod http_rpc;
 #[cfg(test)]
 mod http_shapes;
+mod http_strict;
 #[cfg(test)]
 mod json_reading;
 #[cfg(test)]

@@ -7,6 +7,7 @@ import { message, attachResult, isResult, textOf } from './messages.js';
 import { sessionList, titleOf } from './sessions.js';
 import { composer } from './composer.js';
 
+const BROKEN = ['aborted', 'error'];
 const LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'];
 
 export function mount(root, app, arg) {
@@ -164,7 +165,9 @@ class Chat {
     if (said) this.settle((p) => p === said);
     const node = this.node(m);
     if (node) {
-      this.live.before(node);
+      // What broke off says so itself, where the note of it stands.
+      if (this.note?.isConnected && BROKEN.includes(m.stopReason)) this.note.replaceWith(node);
+      else this.live.before(node);
       if (m.role === 'assistant') for (const run of this.runs.values()) this.quiet(run);
     }
     this.toEnd();
@@ -225,11 +228,12 @@ class Chat {
       this.status.textContent = `${this.agentName()} has answered`;
     } else {
       const text = e.state === 'aborted' ? 'Stopped.' : e.errorMessage || 'It failed.';
-      // Behind what it had said by then, which is told a moment later.
-      setTimeout(() => {
-        this.live.before(h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text));
-        this.toEnd();
-      }, 250);
+      // Unless what it had said by then says so, which may be told a moment later too.
+      if (!last?.querySelector('.outcome')) {
+        const note = this.note = h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text);
+        this.live.before(note);
+        setTimeout(() => { if (this.note === note) this.note = null; }, 2000);
+      }
       this.status.textContent = text;
     }
     this.list.soon();

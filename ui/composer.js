@@ -140,6 +140,7 @@ export function composer({ send, stop }) {
       key = next;
       text.value = drafts.get(key) || '';
       halt.hidden = true;
+      text.placeholder = 'Message';
       grow();
       if (matchMedia('(hover: hover)').matches) text.focus();
     },

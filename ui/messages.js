@@ -19,6 +19,7 @@ export function message(m, calls) {
   const inner = parts(m).map((part) => piece(part, m, calls)).filter(Boolean);
   const failure = m.stopReason === 'error' && m.errorMessage;
   if (failure) inner.push(h('div.outcome.bad', null, icon('warn'), m.errorMessage));
+  if (m.stopReason === 'aborted') inner.push(h('div.outcome', null, 'Stopped.'));
   if (!inner.length) return null;
   const isUser = m.role === 'user';
   return h('article.message', { class: isUser ? 'user' : 'assistant', 'data-text': textOf(m).trim(), 'aria-label': isUser ? 'You' : 'Answer' },
@@ -29,7 +30,7 @@ function piece(part, m, calls) {
   switch (part.type) {
     case 'text': {
       if (!part.text?.trim()) return null;
-      return m.role === 'user' ? h('div.words', null, part.text.trim()) : markdown(part.text);
+      return m.role === 'user' ? asked(part.text.trim()) : markdown(part.text);
     }
     case 'thinking': {
       if (!part.thinking?.trim()) return null;
@@ -44,6 +45,28 @@ function piece(part, m, calls) {
     default:
       return null;
   }
+}
+
+/** A user's own words; what the gateway has put before them, or asked itself, is folded away. */
+function asked(text) {
+  const { notes, own } = apart(text);
+  return [notes && h('details.thought', null, h('summary', null, own ? 'Told by the gateway' : 'Asked by the gateway'), h('div.words', null, notes)),
+    own && h('div.words', null, own)];
+}
+
+/** What of a user's message the gateway wrote: notes of what happened, prompts of heartbeats, webhooks and jobs. */
+export function apart(text) {
+  let [notes, own] = ['', text];
+  if (text.startsWith('System: [')) {
+    // What the user wrote comes last, with its time before it where something stands before that.
+    const stamps = [...text.matchAll(/\n\n\[\w{3} \d{4}-\d\d-\d\d \d\d:\d\d [^\]\n]*\] /g)];
+    const stamp = stamps.at(-1);
+    if (stamp) [notes, own] = [text.slice(0, stamp.index), text.slice(stamp.index + stamp[0].length)];
+    else own = text.replace(/^(System: \[.*(\n|$)|\s+)+/, '');
+    notes = text.slice(0, text.length - own.length).trim();
+  }
+  const isPrompt = /^(Task: .* \| )?Job ID: |^\[cron:|^This is a regular look; nobody has written/.test(own) || own.includes('HEARTBEAT_OK');
+  return isPrompt ? { notes: text, own: '' } : { notes, own: own.trim() };
 }
 
 function picture(part) {
@@ -76,8 +99,9 @@ export function attachResult(calls, m) {
   const call = calls?.get(m.toolCallId);
   if (!call) return;
   const isBad = Boolean(m.isError);
-  call.state.textContent = isBad ? 'failed' : 'done';
-  call.node.classList.add(isBad ? 'bad' : 'done');
+  const waits = m.details?.status === 'approval-pending';
+  call.state.textContent = isBad ? 'failed' : waits ? 'waits for your approval' : 'done';
+  if (!waits) call.node.classList.add(isBad ? 'bad' : 'done');
   const text = textOf(m);
   const shown = text.length > 20000 ? `${text.slice(0, 20000)}\n… ${text.length - 20000} more characters` : text;
   if (shown) add(call.result, h('pre', { tabindex: 0 }, shown));

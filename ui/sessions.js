@@ -2,12 +2,13 @@
 import { h, fill, iconButton, select, attempt, ask, confirm, dialog, ago } from './dom.js';
 import { wire } from './wire.js';
 import { plain } from './markdown.js';
+import { apart } from './messages.js';
 
 /** What a conversation is called: its label, its title, or what its key says. */
 export function titleOf(row) {
   // Of a conversation in which nobody wrote anything but commands the gateway knows a number only.
-  const title = /^[0-9a-f]{8}( \(|$)/.test(row.derivedTitle || '') ? '' : row.derivedTitle;
-  return row.label || row.displayName || title || named(row.key || '');
+  const title = /^[0-9a-f]{8}( \(|$)/.test(row.derivedTitle || '') ? '' : row.derivedTitle || '';
+  return row.label || row.displayName || apart(title).own || named(row.key || '');
 }
 
 function named(key) {
@@ -15,6 +16,7 @@ function named(key) {
   const name = rest.join(':');
   if (name === 'main') return agent && agent !== 'main' ? `Main · ${agent}` : 'Main';
   if (name.startsWith('web-')) return 'New conversation';
+  if (name.startsWith('hook:')) return `Webhook ${name.slice(5).replace(/^hook-/, '').slice(0, 8)}`;
   return name;
 }
 
@@ -31,10 +33,17 @@ export function sessionList({ open, chosen, renamed, gone }) {
 
   async function load() {
     if (!wire.isOpen) return;
-    const params = { limit: 100, includeDerivedTitles: true, includeLastMessage: true };
-    if (search.value.trim()) params.search = search.value.trim();
+    const words = search.value.trim().toLowerCase();
+    const list = (params) => wire.call('sessions.list', { includeDerivedTitles: true, includeLastMessage: true, ...params });
     try {
-      rows = (await wire.call('sessions.list', params)).sessions;
+      let found = (await list({ limit: words ? 500 : 100 })).sessions;
+      if (words) {
+        // The gateway looks at keys and names; what is shown beside them is looked at here.
+        const named = (await list({ limit: 100, search: words })).sessions.map((row) => row.key);
+        found = found.filter((row) => named.includes(row.key) || `${titleOf(row)} ${row.lastMessagePreview || ''}`.toLowerCase().includes(words));
+      }
+      if (words !== search.value.trim().toLowerCase()) return;
+      rows = found;
       draw();
       renamed();
     } catch (e) {

@@ -131,3 +131,55 @@ fn i12_4_pictures_commands_and_sessions() {
     world.page.wait("document.querySelectorAll('.rows li').length === 1 && document.querySelector('.row-title').textContent === 'Garden plans'");
     world.quiet();
 }
+
+#[test]
+fn i12_4_what_broke_off_says_so_in_its_place_and_titles_are_found() {
+    if !is_wanted(true) {
+        return;
+    }
+    let slow = Reply::Stream(vec![text("The first half"), Step::Gate, Step::Done]);
+    let fails = Reply::Status(400, vec![], json!({"error": {"message": "out of paint"}}).to_string());
+    let mut world = World::new(vec![slow, model::texts(&["Second."]), fails], json!({}));
+    world.say("MARKDOWN show");
+    world.page.wait("document.querySelector('.message.running').textContent.includes('The first half')");
+    world.say("and then");
+    world.page.wait("document.querySelector('.message.waiting')");
+    world.page.press_button("Stop the answer (Escape)");
+    world.page.wait("[...document.querySelectorAll('.message')].some((m) => m.dataset.text === 'Second.')");
+    let order = "[...document.querySelectorAll('.message')].map((m) => m.dataset.text + (m.querySelector('.outcome')?.textContent ?? ''))";
+    let want = json!(["MARKDOWN show", "The first halfStopped.", "and then", "Second."]);
+    assert_eq!(world.page.eval(order), want);
+    assert_eq!(world.page.eval("document.querySelectorAll('.outcome').length"), 1);
+    world.page.reload();
+    world.page.wait("document.querySelectorAll('.message').length === 4");
+    assert_eq!(world.page.eval(order), want, "after a reload too");
+    world.say("fail");
+    world.page.wait("document.querySelector('.outcome.bad')");
+    world.page.wait("!document.querySelector('.message.running')");
+    let told = "document.querySelector('.thread').textContent.split('out of paint').length - 1";
+    assert_eq!(world.page.eval(told), 1, "once");
+    world.page.click(".sessions input");
+    world.page.typed("markdown");
+    world.page.wait("document.querySelectorAll('.rows a').length === 1");
+    world.page.wait("document.querySelector('.row-title').textContent === 'MARKDOWN show'");
+    world.page.typed("xx");
+    world.page.wait_text("Nothing found.");
+    world.quiet();
+}
+
+/// What the gateway wrote into a conversation is told apart from what its user did.
+#[test]
+fn i12_4_prompts_of_the_gateway_are_no_words_of_the_user() {
+    if !is_wanted(false) {
+        return;
+    }
+    let mut world = World::new(vec![model::texts(&["HEARTBEAT_OK"]), model::texts(&["Hello."])], json!({}));
+    let mut client = Client::operator(&world.gateway, 4);
+    client.ok("wake", json!({"text": "The oven is hot", "mode": "next-heartbeat"}));
+    world.say("hello there");
+    world.page.wait("document.querySelector('.message.user .thought')");
+    let own = world.page.eval("document.querySelector('.message.user > .words').textContent");
+    assert_eq!(own, json!("hello there"));
+    world.page.wait("document.querySelector('.row-title').textContent === 'Main'");
+    world.quiet();
+}
