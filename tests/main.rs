@@ -173,6 +173,8 @@ mod other_hands;
 #[cfg(test)]
 mod other_user;
 #[cfg(test)]
+mod owner_place;
+#[cfg(test)]
 mod owner_tools;
 #[cfg(test)]
 mod page;

@@ -8,7 +8,7 @@ use super::run::NewRun;
 use super::world::World;
 use super::{Runs, Taken};
 use crate::agent::brought::Brought;
-use crate::calls::Call;
+use crate::calls::{Call, Provenance};
 use crate::channels::ids::bare;
 use crate::error::{Error, Kind, Result};
 use crate::ids;
@@ -100,12 +100,12 @@ impl Runs {
             Some(invocation) => slash::check(&at, invocation)?,
             None => {
                 may_say(world, &at, &understood.directives)?;
-                check_send_policy(world, &ask.session)?;
+                check_send_policy(world, &ask)?;
                 self.start_anew_if_stale(world, &ask)?;
             }
         }
         let Ask { origin, id, hash, session, attachments, wishes, reply, observers, .. } = ask;
-        set_wishes(world, &session, &wishes)?;
+        set_wishes(world, &session, &wishes, origin.provenance)?;
         let (before, behind) = wishes.envelope;
         let around = (before.len(), behind.len() + attachments.texts.len());
         let text = if before.is_empty() { understood.text } else { before + &understood.text } + &behind;
@@ -227,9 +227,11 @@ fn understand(world: &dyn World, ask: &mut Ask) -> Understood {
     Understood { command, directives, text }
 }
 
-fn check_send_policy(world: &dyn World, key: &str) -> Result<()> {
-    let entry = world.entry(key).unwrap_or_default();
-    send_policy::check(&world.settings().config(), key, &entry)
+/// By where this message comes from, whoever was there before.
+fn check_send_policy(world: &dyn World, ask: &Ask) -> Result<()> {
+    let mut entry = world.entry(&ask.session).unwrap_or_default();
+    ask.wishes.entry.iter().for_each(|(name, value)| entry.set(name, value.clone()));
+    send_policy::check(&world.settings().config(), &ask.session, &entry)
 }
 
 /// How long a turn may take when the request does not say, milliseconds.
@@ -238,20 +240,22 @@ fn default_timeout_ms(world: &dyn World) -> u64 {
     seconds.unwrap_or(DEFAULT_TIMEOUT_S).saturating_mul(1000)
 }
 
-/// What the session is to know from now on.
-fn set_wishes(world: &mut dyn World, session: &str, wishes: &Wishes) -> Result<()> {
-    if wishes.conversation.is_some() || wishes.label.is_some() || !wishes.entry.is_empty() {
+/// What the session is to know from now on. Where the owner is does not change by what others write in his main session.
+fn set_wishes(world: &mut dyn World, session: &str, wishes: &Wishes, whose: Provenance) -> Result<()> {
+    let has_members = !wishes.entry.is_empty() && (whose.is_own() || !world.is_main(session));
+    if wishes.conversation.is_some() || wishes.label.is_some() || has_members {
         world.begin(session, wishes.conversation.as_deref())?;
     }
-    if wishes.label.is_some() || !wishes.entry.is_empty() {
+    if wishes.label.is_some() || has_members {
         world.update(session, &mut |entry| {
             if let Some(label) = &wishes.label {
                 entry.set("label", label.as_str());
             }
-            wishes.entry.iter().for_each(|(name, value)| entry.set(name, value.clone()));
+            let members = wishes.entry.iter().filter(|_| has_members);
+            members.for_each(|(name, value)| entry.set(name, value.clone()));
         });
     }
-    let Some(main) = &wishes.main else { return Ok(()) };
+    let Some(main) = wishes.main.as_ref().filter(|_| whose.is_own()) else { return Ok(()) };
     world.begin(main, None)?;
     world.update(main, &mut |entry| {
         for name in ROUTE {

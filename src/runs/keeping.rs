@@ -51,6 +51,7 @@ impl Runs {
         let is_aborted = finished.result.as_ref().is_err_and(|e| e.kind == Kind::Aborted);
         let channel = run.new.origin.surface.channel;
         let address = run.new.origin.address.clone();
+        let moves = run.new.origin.provenance.is_own() || !world.is_main(&key);
         let transcript = world.entry(&key).and_then(|entry| world.transcript(&key, &entry).ok());
         world.update(&key, &mut |entry| {
             // Counts of a transcript that was reset meanwhile belong to nobody.
@@ -66,10 +67,10 @@ impl Runs {
             }
             entry.set("systemSent", true);
             entry.set("abortedLastRun", is_aborted);
-            if let Some(channel) = channel {
+            if let Some(channel) = channel.filter(|_| moves) {
                 entry.set("lastChannel", channel);
             }
-            if let Some(address) = &address {
+            if let Some(address) = address.as_ref().filter(|_| moves) {
                 entry.set("lastTo", format!("{}:{}", address.channel, address.peer));
                 entry.set("lastAccountId", address.account.as_str());
             }

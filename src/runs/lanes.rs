@@ -11,6 +11,7 @@ use crate::agent::mailbox::Said;
 use crate::agent::run::{Job as Turn, Task};
 use crate::agents::Agents;
 use crate::approvals::mode::Mode;
+use crate::calls::Provenance;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::models::catalogue::permits;
@@ -207,7 +208,9 @@ impl Runs {
         if let Some(key) = self.answered_session(id)
             && let Some(first) = said.first_mut()
         {
-            first.notes = world.take_notes(&key);
+            if self.may_hear_notes(world, id, &key) {
+                first.notes = world.take_notes(&key);
+            }
             first.notes.extend(lost.map(|note| (world.now(), note)));
         }
         said
@@ -235,6 +238,12 @@ impl Runs {
         let agents = Agents::of(&settings.config(), &settings.env);
         let level = entry.str("verboseLevel").map(str::to_string).or_else(|| agents.verbose_default(agent));
         level.as_deref().map_or(Verbose::Off, Verbose::parse)
+    }
+
+    /// What is noted for the main session is the owner's to hear: a guest's turn there leaves it for his next one.
+    fn may_hear_notes(&self, world: &dyn World, id: &str, key: &str) -> bool {
+        let whose = self.map.get(id).map(|run| run.new.origin.provenance);
+        whose != Some(Provenance::Guest) || !world.is_main(key)
     }
 
     /// The session in which the run answers a message, which is who notes are for.

@@ -25,6 +25,8 @@ pub trait World {
 
     /// The agent that owns a session key.
     fn owner(&self, key: &str) -> Result<String>;
+    /// Whether it is an agent's main session, where the owner's things go that name no place.
+    fn is_main(&self, key: &str) -> bool;
     fn entry(&self, key: &str) -> Option<Entry>;
     /// The entry with a conversation, which begins now if there is none, under `id` where that is free.
     fn begin(&mut self, key: &str, id: Option<&str>) -> Result<Entry>;

@@ -125,6 +125,11 @@ impl World for View<'_> {
         self.sessions.owner(key).map(str::to_string)
     }
 
+    fn is_main(&self, key: &str) -> bool {
+        let rules = self.sessions.rules();
+        key == rules.main_of(rules.owner(key))
+    }
+
     fn entry(&self, key: &str) -> Option<Entry> {
         self.sessions.get(key)
     }
