@@ -41,6 +41,8 @@ pub enum Cause {
     Unset,
     /// Another model may be tried, for this reason, as the wire names it.
     Failover(&'static str),
+    /// The model has answered, and said nothing.
+    Empty,
     /// The other end's certificate, or that it has none.
     Tls(TlsFault),
     /// The port is another account's.

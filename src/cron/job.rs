@@ -44,6 +44,11 @@ pub fn announces(job: &Members) -> bool {
     is_isolated(job) && inner_text(job, "delivery", "mode") == Some("announce")
 }
 
+/// Whether it has done its work though nobody could be told.
+pub fn is_best_effort(job: &Members) -> bool {
+    inner(job, "delivery", "bestEffort").and_then(Value::as_bool).unwrap_or(false)
+}
+
 /// A number of its state.
 pub fn state(job: &Members, member: &str) -> Option<u64> {
     inner(job, "state", member)?.as_u64()

@@ -103,12 +103,13 @@ fn own_session(
     let is_named = ["to", "channel"]
         .iter()
         .any(|member| job::inner_text(job, "delivery", member).is_some_and(|word| word != "last"));
-    let is_best_effort = job::inner(job, "delivery", "bestEffort").and_then(|v| v.as_bool()).unwrap_or(false);
     let delivery = match &to {
         _ if !announces => "not-requested",
         Ok(_) => "delivered",
         // What cannot be told would be done for nobody: no model is asked.
-        Err(e) if is_named && !is_best_effort => return Err(e.clone().context("where its words are to go")),
+        Err(e) if is_named && !job::is_best_effort(job) => {
+            return Err(e.clone().context("where its words are to go"));
+        }
         Err(_) => "not-delivered",
     };
     let to = to.ok();
@@ -179,7 +180,7 @@ fn ask(
     wishes: Wishes,
     observers: Observers,
 ) -> Result<()> {
-    let run = format!("cron:{id}:{}", state.now);
+    let run = state.cron.run_of(id);
     let caller = Arc::new(local::inside("cron", Provenance::Cron));
     let reply = Call { caller, id: run, method: "cron", reply: Reply::Nobody };
     let origin = Origin::client(&CRON, Provenance::Cron);

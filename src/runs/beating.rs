@@ -6,7 +6,7 @@ use super::run::Run;
 use super::world::World;
 use crate::agent::finished::Finished;
 use crate::deliveries::Line;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::heartbeat::{self, Rules};
 use crate::logging::quoted;
 use crate::sessions::tags;
@@ -61,6 +61,8 @@ impl Run {
         let (key, now) = (&self.new.key, world.now());
         let (shown, tags) = tags::cut(&said(finished));
         let deed = match result {
+            // To say nothing is to have nothing to tell.
+            Err(e) if is_empty(e) => beat.rules.judge("", &world.entry(key).unwrap_or_default(), now),
             Ok(()) => beat.rules.judge(&shown, &world.entry(key).unwrap_or_default(), now),
             Err(e) => beat.rules.failed(e),
         };
@@ -85,12 +87,18 @@ impl Run {
         let place = beat.to.as_ref().map(|to| [&*to.channel, &*to.account, &*to.peer]);
         let took = world.mono().saturating_sub(beat.began);
         let event = heartbeat::event(&deed, beat.rules.shows, &beat.why, now, took, place);
-        if let Err(e) = result {
+        if let Err(e) = result.as_ref()
+            && !is_empty(e)
+        {
             log::warn!(target: "gateway/heartbeat", "the heartbeat of {} failed: {e}", quoted(key));
         }
-        world.beat_ended(event);
+        world.beat_ended(&self.new.id, key, event);
         lines
     }
+}
+
+fn is_empty(error: &Error) -> bool {
+    error.cause() == Some(Cause::Empty)
 }
 
 /// Its last words.

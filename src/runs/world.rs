@@ -43,8 +43,8 @@ pub trait World {
     /// A run that is a part's work is over.
     fn part_ended(&mut self, part: Part, id: &str, end: End);
 
-    /// A heartbeat is over; this is told of it.
-    fn beat_ended(&mut self, event: Value);
+    /// A heartbeat of a session is over; this is told of it when what the run sent has arrived.
+    fn beat_ended(&mut self, run: &str, key: &str, event: Value);
 
     /// Sends an event to everybody it is for.
     fn emit(&self, event: &'static Event, frame: Pieces);

@@ -192,7 +192,10 @@ impl State {
             }
             Carry::Reword { run, words, told } => say(&told, Ok(self.runs.reword(&run, &words))),
             Carry::MoveGroup { old, new, told } => say(&told, self.move_group(&old, &new)),
-            Carry::Note { key, text } => self.add_note(Some(key), text),
+            Carry::Note { key, text } => {
+                let (key, text) = self.heard_at(key, text);
+                self.add_note(Some(key), text);
+            }
         }
     }
 

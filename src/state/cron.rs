@@ -4,24 +4,23 @@
 //! Before a run begins the file says so: what dies in the middle is known at the next start, and never done twice
 //! without a word. What a run does is asked for by `Shared::job`. Part of `State`, on the state thread; the store
 //! thread reads and writes the files.
+mod ending;
 mod saving;
 
 use super::State;
 use crate::calls::Call;
 use crate::config::Stamp;
 use crate::cron::Book;
-use crate::cron::job::{self, Members};
-use crate::cron::outcome::{self, End, Next, Run};
+use crate::cron::job;
+use crate::cron::outcome;
 use crate::cron::store::{self, Place};
-use crate::deliveries::Delivery;
-use crate::error::{Error, Result};
-use crate::json::{Put, json};
+use crate::error::Result;
+use crate::json::Put;
 use crate::logging::quoted;
 use crate::protocol::events;
 use crate::runs::origin::Address;
 use crate::settings::Settings;
 use saving::{Saving, Seen};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,6 +49,8 @@ struct Running {
     /// Where its words go.
     to: Option<Address>,
     delivery: &'static str,
+    /// How long it took: its words are on their way.
+    took: Option<u64>,
     /// Who asked for this run and waits for its end.
     waiting: Vec<Call>,
 }
@@ -74,6 +75,11 @@ impl Cron {
         Cron { book, interrupted, place: Some(place), saving: Saving::of(seen), ..Cron::default() }
     }
 
+    /// The name of a job's run that is under way: what it sends is known by it, also after a restart.
+    pub fn run_of(&self, id: &str) -> String {
+        run_name(id, self.running.get(id).map_or(0, |running| running.at))
+    }
+
     pub fn is_running(&self, id: &str) -> bool {
         self.running.contains_key(id)
     }
@@ -92,6 +98,10 @@ impl Cron {
             (running.to, running.delivery) = (to, delivery);
         }
     }
+}
+
+fn run_name(id: &str, at: u64) -> String {
+    format!("cron:{id}:{at}")
 }
 
 /// Whether jobs run by themselves.
@@ -115,7 +125,8 @@ impl State {
         }
         let most = self.shared.config().u64("cron.maxConcurrentRuns").unwrap_or(1).clamp(1, 64) as usize;
         // The end of a run is a turn of this thread.
-        while self.cron.running.len() < most {
+        let are_busy = |cron: &Cron| cron.running.values().filter(|running| running.took.is_none()).count();
+        while are_busy(&self.cron) < most {
             let (due, number) = self.cron.book.first()?;
             if due > self.now {
                 return Some(self.mono + (due - self.now));
@@ -157,80 +168,6 @@ impl State {
         job::change_state(&mut job, |state| drop(state.remove("runningAtMs")));
         self.cron.book.put(number, job, Some(at));
         self.save_cron(None, false, Box::new(|_, _| {}));
-    }
-
-    pub fn job_ended(&mut self, id: &str, end: End) {
-        let Some(running) = self.cron.running.remove(id) else { return };
-        if !end.has_begun && self.is_stopping() {
-            return self.is_due_again(id, self.now);
-        }
-        let duration = self.mono.saturating_sub(running.mono);
-        let run = Run { at: running.at, duration, session: running.session, delivery: running.delivery };
-        if let Err(e) = &end.result {
-            log::warn!(target: "gateway/cron", "job {} failed: {e}", quoted(id));
-        }
-        self.settle_job(id, &run, &end, running.to, running.waiting);
-    }
-
-    fn settle_job(&mut self, id: &str, run: &Run, end: &End, to: Option<Address>, waiting: Vec<Call>) {
-        let mut due = None;
-        // One that was removed meanwhile has its last line all the same.
-        if let Some(number) = self.cron.book.number(id)
-            && let Some(mut job) = self.cron.book.members(number)
-        {
-            let next = outcome::settle(&mut job, run, end, self.now);
-            if outcome::is_told(&job, end) {
-                self.tell_of_failure(&job, run, end, to);
-            }
-            match next {
-                Next::Remove => drop(self.cron.book.remove(number)),
-                Next::Keep(next) => {
-                    self.cron.book.put(number, job, next);
-                    due = self.cron.book.get(number).and_then(|kept| kept.due);
-                }
-            }
-        }
-        let mut line = outcome::line(id, run, end, due);
-        self.emit(&events::CRON, &Value::Object(line.clone()));
-        line.put("ts", self.now);
-        let log = (id.to_string(), Value::Object(line).to_string());
-        let told = move |_: &mut State, _: Result<()>| {
-            waiting.iter().for_each(|call| call.answer(Ok(json!({"ok": true, "ran": true}).into())));
-        };
-        self.save_cron(Some(log), false, Box::new(told));
-    }
-
-    /// What was under way when an earlier process died: it may have been done, so it is not done again by itself.
-    fn end_interrupted(&mut self, number: u32) {
-        let Some(job) = self.cron.book.members(number) else { return };
-        let id = job::text(&job, "id").unwrap_or_default().to_string();
-        let at = job::state(&job, "runningAtMs").unwrap_or(self.now);
-        let text = "the gateway stopped in the middle of this run: it is not known how much of it was done, and it is not \
-                    done again";
-        log::warn!(target: "gateway/cron", "job {}: {text}", quoted(&id));
-        let run = Run { at, duration: self.now.saturating_sub(at), ..Run::default() };
-        let to = (self.shared.job_place)(self, &job);
-        self.settle_job(&id, &run, &End::failed(Error::unavailable(text)), to, Vec::new());
-    }
-
-    /// Whoever waits for a job's words hears that they do not come.
-    fn tell_of_failure(&mut self, job: &Members, run: &Run, end: &End, to: Option<Address>) {
-        let (Some(to), Err(e)) = (to, &end.result) else { return };
-        let name = job::text(job, "name").unwrap_or_default();
-        let failures = job::state(job, "consecutiveErrors").unwrap_or(1);
-        let times = if failures > 1 { format!(" {failures} times in a row") } else { String::new() };
-        let delivery = Delivery {
-            id: format!("cron-failure:{}:{}", job::text(job, "id").unwrap_or_default(), run.at),
-            platform: to.channel.clone(),
-            account: to.account.clone(),
-            to: to.peer.clone(),
-            ts: self.now,
-            message: Some(
-                json!({"text": (format!("⚠️ The scheduled job \"{name}\" has failed{times}: {e}")), "plain": true}),
-            ),
-            ..Delivery::default()
-        };
-        self.promise(delivery, crossbeam_channel::bounded(1).0);
     }
 }
 

@@ -3,6 +3,7 @@
 //! One file a piece: `clients`, `presence`, `sessions`, `runs`, `health`; `run.rs` is the loop, `event.rs` what
 //! it is told. Handlers in `crate::methods` are functions over `State`.
 pub mod approvals;
+mod arrivals;
 pub mod capabilities;
 pub mod carrying;
 pub mod clients;
@@ -80,6 +81,8 @@ pub struct State {
     pub approvals: approvals::Approvals,
     /// Messages of platforms, on their way in and out.
     pub post: carrying::Post,
+    /// Words of jobs and heartbeats that are on their way.
+    arrivals: arrivals::Arrivals,
     pub cron: cron::Cron,
     pub heart: heartbeat::Heart,
     pub subagents: subagents::Subagents,
@@ -149,6 +152,7 @@ impl State {
             approvals: Default::default(),
             sessions,
             post: carrying::Post::of(Default::default()),
+            arrivals: Default::default(),
             cron: Default::default(),
             heart: Default::default(),
             subagents: Default::default(),

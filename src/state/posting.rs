@@ -94,6 +94,7 @@ impl State {
         {
             let delivery = delivery.clone();
             self.tell_waiters(id, &|| outcome(&delivery));
+            self.delivery_came_on(id);
         }
     }
 

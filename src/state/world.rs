@@ -1,8 +1,8 @@
 //! The state as runs see it (`runs::World`): its parts, lent for one call. On the state thread.
+use super::arrivals::Of;
 use super::carrying::Post;
 use super::clients::Clients;
 use super::event::Event;
-use super::heartbeat::Heart;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::store::{self, Job, Store};
@@ -13,8 +13,7 @@ use crate::calls;
 use crate::cron::outcome::End;
 use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
-use crate::protocol::events::{self, Event as EventRow};
-use crate::protocol::frame;
+use crate::protocol::events::Event as EventRow;
 use crate::protocol::pieces::Pieces;
 use crate::runs::{After, Part, Runs, World};
 use crate::sessions::{Entry, Transcript};
@@ -41,7 +40,6 @@ struct View<'a> {
     subscriptions: &'a mut Subscriptions,
     notes: &'a mut Vec<Note>,
     post: &'a mut Post,
-    heart: &'a mut Heart,
     clients: &'a Clients,
     store: &'a Store,
     /// What is to be written to the journal then.
@@ -52,6 +50,8 @@ struct View<'a> {
     reports: Vec<(String, String, bool)>,
     /// What of the work of other parts has ended.
     parts: Vec<(Part, String, End)>,
+    /// Heartbeats that are over, by their runs.
+    beats: Vec<(String, Of)>,
 }
 
 impl State {
@@ -67,16 +67,17 @@ impl State {
             subscriptions: &mut self.subscriptions,
             notes: &mut self.system_events,
             post: &mut self.post,
-            heart: &mut self.heart,
             clients: &self.clients,
             store: &self.store,
             noted: Vec::new(),
             wrote: Vec::new(),
             reports: Vec::new(),
             parts: Vec::new(),
+            beats: Vec::new(),
         };
         let done = act(&mut self.runs, &mut view);
-        let (wrote, noted, reports, parts) = (view.wrote, view.noted, view.reports, view.parts);
+        let (wrote, noted, reports) = (view.wrote, view.noted, view.reports);
+        let (parts, beats) = (view.parts, view.beats);
         self.write_for_good(noted);
         for (key, message, id) in wrote {
             self.session_message(&key, &message, &id);
@@ -92,6 +93,7 @@ impl State {
             Part::Child => self.child_ended(&id, end),
             Part::Told => self.child_told(&id, &end.result),
         });
+        beats.into_iter().for_each(|(run, beat)| self.await_words(run, beat));
         done
     }
 
@@ -169,9 +171,8 @@ impl World for View<'_> {
         self.parts.push((part, id.to_string(), end));
     }
 
-    fn beat_ended(&mut self, event: Value) {
-        self.emit(&events::HEARTBEAT, frame::event(events::HEARTBEAT.name, &event).into());
-        self.heart.kept.last = Some(event);
+    fn beat_ended(&mut self, run: &str, key: &str, event: Value) {
+        self.beats.push((run.to_string(), Of::Beat { key: key.to_string(), event }));
     }
 
     fn take_notes(&mut self, key: &str) -> Vec<(u64, String)> {

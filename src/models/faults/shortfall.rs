@@ -1,6 +1,7 @@
 //! What an answer that is none is taken for: why it failed, in the server's own words where it said any.
 //!
 //! Runs on the run's thread, the part of `reply` that judges. What statuses and words mean is judged in `verdict`.
+use crate::error::Cause;
 use crate::models::draft::{End, Stop};
 use crate::models::failure::{self, Failure, quote};
 use crate::models::format::text;
@@ -142,7 +143,10 @@ impl Reply<'_> {
                 _ => self.cut_off(),
             },
             (_, Some(Skipped::Event(words))) => self.reported(&Value::String(words.clone())),
-            _ => Failure::passing(p, "sent an empty answer: try again, or choose another model"),
+            _ => {
+                let failure = Failure::passing(p, "sent an empty answer: try again, or choose another model");
+                Failure { error: failure.error.because(Cause::Empty), ..failure }
+            }
         }
     }
 }

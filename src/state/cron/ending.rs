@@ -1,0 +1,145 @@
+//! The end of a job's run: it waits until its words have arrived, then the job, its log, clients and whoever waits are told.
+//! What an earlier process left in the middle ends here, too. Part of `State`, on the state thread.
+use super::{Running, run_name};
+use crate::calls::Call;
+use crate::cron::job::{self, Members};
+use crate::cron::outcome::{self, End, Next, Run};
+use crate::deliveries::Delivery;
+use crate::error::{Error, Result};
+use crate::json::{Put, json};
+use crate::logging::quoted;
+use crate::protocol::events;
+use crate::runs::origin::Address;
+use crate::state::State;
+use crate::state::arrivals::{Arrival, Of};
+use serde_json::Value;
+
+impl State {
+    /// The run is over when its words have arrived.
+    pub fn job_ended(&mut self, id: &str, end: End) {
+        let (mono, run) = (self.mono, self.cron.run_of(id));
+        let is_put_off = !end.has_begun && self.is_stopping();
+        let Some(running) = self.cron.running.get_mut(id) else { return };
+        running.took = Some(mono.saturating_sub(running.mono));
+        if is_put_off {
+            self.cron.running.remove(id);
+            return self.is_due_again(id, self.now);
+        }
+        self.await_words(run, Of::Job { id: id.to_string(), end });
+    }
+
+    pub(in crate::state) fn end_job(&mut self, id: &str, mut end: End, arrival: Arrival) {
+        let Some(mut running) = self.cron.running.remove(id) else { return };
+        if running.to.is_some() && matches!(arrival, Arrival::Unknown | Arrival::Waiting) {
+            running.delivery = "unknown";
+        }
+        if let Arrival::Refused(why) = arrival {
+            running.delivery = "not-delivered";
+            // Where it is refused nobody hears of it either.
+            running.to = self.other_place(id, running.to);
+            let job = self.cron.book.number(id).and_then(|number| self.cron.book.members(number));
+            if !job.is_some_and(|job| job::is_best_effort(&job)) {
+                end.result = Err(Error::unavailable(format!("its words were not delivered to {why}")));
+            }
+        }
+        let (at, duration) = (running.at, running.took.unwrap_or_default());
+        let run = Run { at, duration, session: running.session, delivery: running.delivery };
+        if let Err(e) = &end.result {
+            log::warn!(target: "gateway/cron", "job {} failed: {e}", quoted(id));
+        }
+        self.settle_job(id, &run, &end, running.to, running.waiting);
+    }
+
+    /// Where the owner was last, if that is not where a job's words were refused.
+    fn other_place(&self, id: &str, refused: Option<Address>) -> Option<Address> {
+        let mut job = self.cron.book.members(self.cron.book.number(id)?)?;
+        job.put("delivery", json!({"mode": "announce"}));
+        let peer = |to: &Address| (to.channel.clone(), to.account.clone(), to.peer.clone());
+        (self.shared.job_place)(self, &job)
+            .filter(|to| refused.is_none_or(|refused| peer(to) != peer(&refused)))
+    }
+
+    fn settle_job(&mut self, id: &str, run: &Run, end: &End, to: Option<Address>, waiting: Vec<Call>) {
+        let mut due = None;
+        // One that was removed meanwhile has its last line all the same.
+        if let Some(number) = self.cron.book.number(id)
+            && let Some(mut job) = self.cron.book.members(number)
+        {
+            let next = outcome::settle(&mut job, run, end, self.now);
+            if outcome::is_told(&job, end) {
+                self.tell_of_failure(&job, run, end, to);
+            }
+            match next {
+                Next::Remove => drop(self.cron.book.remove(number)),
+                Next::Keep(next) => {
+                    self.cron.book.put(number, job, next);
+                    due = self.cron.book.get(number).and_then(|kept| kept.due);
+                }
+            }
+        }
+        let mut line = outcome::line(id, run, end, due);
+        self.emit(&events::CRON, &Value::Object(line.clone()));
+        line.put("ts", self.now);
+        let log = (id.to_string(), Value::Object(line).to_string());
+        let told = move |_: &mut State, _: Result<()>| {
+            waiting.iter().for_each(|call| call.answer(Ok(json!({"ok": true, "ran": true}).into())));
+        };
+        self.save_cron(Some(log), false, Box::new(told));
+    }
+
+    /// What was under way when an earlier process died: it may have been done, so it is not done again by itself.
+    pub(super) fn end_interrupted(&mut self, number: u32) {
+        let Some(job) = self.cron.book.members(number) else { return };
+        let id = job::text(&job, "id").unwrap_or_default().to_string();
+        let at = job::state(&job, "runningAtMs").unwrap_or(self.now);
+        if let Some(said) = self.said_by(&run_name(&id, at)) {
+            return self.await_words_again(number, &id, at, &job, said);
+        }
+        let text = "the gateway stopped in the middle of this run: it is not known how much of it was done, and it is not \
+                    done again";
+        log::warn!(target: "gateway/cron", "job {}: {text}", quoted(&id));
+        let run = Run { at, duration: self.now.saturating_sub(at), ..Run::default() };
+        let to = (self.shared.job_place)(self, &job);
+        self.settle_job(&id, &run, &End::failed(Error::unavailable(text)), to, Vec::new());
+    }
+
+    /// What a run has sent is in the journal in one piece with its end.
+    fn said_by(&self, run: &str) -> Option<Option<String>> {
+        let begin = format!("{run}/");
+        let mut sent = self.post.ledger.named(&begin);
+        let text = |delivery: &Delivery| Some(delivery.message.as_ref()?.get("text")?.as_str()?.to_string());
+        sent.next().map(text)
+    }
+
+    /// The run was done; the process died before it was known whether its words arrived.
+    fn await_words_again(&mut self, number: u32, id: &str, at: u64, job: &Members, said: Option<String>) {
+        self.cron.book.hold(number);
+        let to = (self.shared.job_place)(self, job);
+        let delivery = if job::is_isolated(job) { "delivered" } else { "" };
+        let took = Some(self.now.saturating_sub(at));
+        let running = Running { at, mono: self.mono, to, delivery, took, ..Running::default() };
+        self.cron.running.insert(id.to_string(), running);
+        let end = End { result: Ok(()), said, has_begun: true };
+        self.await_words(run_name(id, at), Of::Job { id: id.to_string(), end });
+    }
+
+    /// Whoever waits for a job's words hears that they do not come.
+    fn tell_of_failure(&mut self, job: &Members, run: &Run, end: &End, to: Option<Address>) {
+        let (Some(to), Err(e)) = (to, &end.result) else { return };
+        let name = job::text(job, "name").unwrap_or_default();
+        let failures = job::state(job, "consecutiveErrors").unwrap_or(1);
+        let times = if failures > 1 { format!(" {failures} times in a row") } else { String::new() };
+        let delivery = Delivery {
+            id: format!("cron-failure:{}:{}", job::text(job, "id").unwrap_or_default(), run.at),
+            platform: to.channel.clone(),
+            account: to.account.clone(),
+            to: to.peer.clone(),
+            ts: self.now,
+            message: Some(
+                json!({"text": (format!("⚠️ The scheduled job \"{name}\" has failed{times}: {e}")), "plain": true}),
+            ),
+            ..Delivery::default()
+        };
+        self.promise(delivery, crossbeam_channel::bounded(1).0);
+    }
+}
