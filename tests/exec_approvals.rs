@@ -142,6 +142,10 @@ fn sec_41_listed_programs_run_and_tricks_are_asked_for() {
         "env uname",
         "find . -exec id ';'",
         "head -c 5 *",
+        "sort -S 1k --compress-program=sh cmds",
+        "ld -o made cmds",
+        "ip netns exec x id",
+        "tar cf made --to-command=id cmds",
     ];
     let mut replies = Vec::new();
     for line in lines {
