@@ -63,5 +63,9 @@ mod version;
 mod workspace;
 
 fn main() -> std::process::ExitCode {
-    cli::run(std::env::args_os().skip(1).collect())
+    let mut words = std::env::args_os();
+    if words.next().is_some_and(|name| name == processes::keeper::NAME) {
+        return processes::keeper::run();
+    }
+    cli::run(words.collect())
 }

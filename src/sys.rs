@@ -118,6 +118,17 @@ fn end_with_thread(command: &mut Command, signal: libc::c_int) {
     let _ = (command, signal);
 }
 
+/// Closes what a process was handed beside its standard input and outputs: for one that began with nothing open.
+pub fn keep_standard_descriptors() {
+    // JUSTIFICATION: a socket that is held elsewhere is not free when the gateway is gone.
+    // SAFETY: called before anything is opened, so that nobody owns one of these descriptors.
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code, reason = "see above")]
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32);
+    }
+}
+
 /// Ends the C library's cache of freed memory of the calling thread: for those that live long and may be many.
 pub fn release_cache() {
     // JUSTIFICATION: nothing else ends it before the thread does, but a variable of the process's environment.

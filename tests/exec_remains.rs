@@ -38,6 +38,8 @@ fn i13_4_the_next_start_ends_what_a_killed_gateway_left() {
     let file = workspace(&gateway).join("left");
     let pid =
         wait_for("its number", || std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')));
+    // Who would end it is ended first.
+    end_keeper(&gateway);
     gateway.kill();
     assert!(is_alive(&pid));
     gateway.restart();
@@ -102,10 +104,79 @@ fn r_28a_a_start_bounds_what_is_left_however_deep() {
     assert!((0..8).all(|n| copy(n).exists() == (n < 5)));
 }
 
+/// The process that ends commands when the gateway is killed.
+fn keeper(gateway: &Gateway) -> Option<String> {
+    let own = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1).map(str::to_string));
+        stat.contains("(gw-keeper)") && parent == Some(gateway.pid().to_string())
+    };
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.map(|entry| entry.file_name().to_string_lossy().into_owned()).find(own)
+}
+
+fn end_keeper(gateway: &Gateway) {
+    let pid = wait_for("the keeper", || keeper(gateway));
+    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    wait_for("its end", || (!is_alive(&pid)).then_some(()));
+}
+
+/// R-01d: what a command has started does not outlive a gateway that is killed, without another one to come.
+#[test]
+fn r_01d_what_commands_started_ends_with_a_killed_gateway() {
+    let mut gateway = start("{}");
+    for is_after_its_end in [false, true] {
+        if is_after_its_end {
+            exec(&gateway, "true");
+            end_keeper(&gateway);
+        }
+        let command = "echo $$ > left; (sleep 601 & echo $! >> left; env -i setsid sleep 603 & echo $! >> left; wait) | cat; sleep 602";
+        tool(&gateway, "exec", json!({"command": command, "background": true}));
+        let file = workspace(&gateway).join("left");
+        let pids: Vec<String> = wait_for("their numbers", || {
+            let text = std::fs::read_to_string(&file).ok()?;
+            Some(text.lines().map(str::to_string).collect()).filter(|all: &Vec<String>| all.len() == 3)
+        });
+        let keeper = wait_for("the keeper", || keeper(&gateway));
+        gateway.kill();
+        let killed = std::time::Instant::now();
+        wait_for("their end", || pids.iter().all(|pid| !is_alive(pid)).then_some(()));
+        assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+        wait_for("the keeper's end", || (!is_alive(&keeper)).then_some(()));
+        std::fs::remove_file(&file).unwrap();
+        gateway.restart();
+    }
+    // With a gateway that ends by itself it ends too, and one without commands has none.
+    assert_eq!(keeper(&gateway), None);
+    exec(&gateway, "true");
+    let last = wait_for("the keeper", || keeper(&gateway));
+    gateway.stop();
+    wait_for("its end", || (!is_alive(&last)).then_some(()));
+}
+
 /// Memory, queues and semaphores that outlive their process are not made within the walls.
 #[test]
 fn i13_4_nothing_stays_in_the_kernel() {
     let gateway = start("{}");
     let make = "perl -e 'print join q( ), map { defined $_ ? 1 : 0 } shmget(0, 9, 0x380), msgget(0, 0x380), semget(0, 1, 0x380)'";
     assert_eq!(exec(&gateway, make), (false, "0 0 0".to_string()));
+}
+
+/// Names and moments of files elsewhere are not watched; what follows a file does so without.
+#[test]
+fn i13_4_nothing_outside_is_watched() {
+    let gateway = start("{}");
+    let watch = "perl -e 'print syscall(294, 0) < 0 ? qq($!) : q(watches)'";
+    assert_eq!(exec(&gateway, watch).1, "Function not implemented");
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(
+            exec(&gateway, "perl -e 'print syscall(253) < 0 ? 0 : 1, syscall(300, 0x200, 0) < 0 ? 0 : 1'").1,
+            "00"
+        );
+    }
+    let follow = "echo one > log; (sleep 0.3; echo two >> log) & timeout 3 tail -s 0.1 -f log | head -n 2";
+    assert_eq!(
+        exec(&gateway, follow).1.lines().filter(|line| !line.starts_with("tail: ")).collect::<Vec<_>>(),
+        ["one", "two"]
+    );
 }

@@ -2,7 +2,7 @@
 //! does, all that it has started ends with it.
 use super::child::{Input, kill_group};
 use super::running::{End, Plan, Process};
-use super::{cage, list, mark, terminal};
+use super::{cage, keeper, list, mark, terminal};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::sys::Bounds;
@@ -29,11 +29,14 @@ const LOOK: Duration = Duration::from_millis(50);
 
 impl Process {
     pub(super) fn live(&self, plan: Plan, tell: &crossbeam_channel::Sender<Result<()>>) {
+        let name = name(&plan.temp);
+        keeper::watch(&name);
         let spawned = self.try_spawn(&plan);
         let Plan { then, temp, timeout, .. } = plan;
         let (mut child, output, has_mark) = match spawned {
             Ok(spawned) => spawned,
             Err(error) => {
+                keeper::forget(&name);
                 list::remove(&temp);
                 // Whoever waits may have gone.
                 let _ = tell.try_send(Err(error));
@@ -44,7 +47,8 @@ impl Process {
         let _ = tell.try_send(Ok(()));
         let is_late = self.read(&child, output, self.begun + timeout);
         let end = self.bury(&mut child, is_late);
-        mark::sweep(&[name(&temp)], has_mark);
+        mark::sweep(std::slice::from_ref(&name), has_mark);
+        keeper::forget(&name);
         list::remove(&temp);
         self.finish(end);
         then(self);

@@ -94,6 +94,9 @@ pub const CALLS: &[(c_long, Then)] = &[
     (libc::SYS_fsetxattr, Unsupported),
     (libc::SYS_fremovexattr, Unsupported),
     (libc::SYS_socketpair, OnlyPairs),
+    // Of places that are out of reach they would tell names and moments. What follows files looks at them instead.
+    (libc::SYS_inotify_init1, Unknown),
+    (libc::SYS_fanotify_init, Refuse),
     // Memory in files without a place, which no limit counts.
     (libc::SYS_memfd_create, Unknown),
     (447, Unknown),
@@ -119,6 +122,7 @@ pub const OLDER: &[(c_long, Then)] = &[
     (libc::SYS_lchown, Nothing),
     (libc::SYS_utimes, Nothing),
     (libc::SYS_futimesat, NothingIfSome(1)),
+    (libc::SYS_inotify_init, Unknown),
     #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
     (libc::SYS_utime, Nothing),
 ];
