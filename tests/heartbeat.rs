@@ -280,8 +280,8 @@ fn i13_2_wakes_are_gathered_wait_for_a_busy_session_and_rest_while_heartbeats_ar
     assert_eq!(status["heartbeat"]["agents"][0]["enabled"], json!(false));
     assert_eq!(client.ok("last-heartbeat", json!({}))["status"], "ok-token");
     client.ok("set-heartbeats", json!({"enabled": true}));
-    wake(&mut client, "now");
-    assert!(asked(&model, 3).contains("for later"));
+    assert!(asked(&model, 3).contains("for later"), "a wake that waited is looked at then");
+    assert_eq!(beat(&mut client)["reason"], "wake");
 }
 
 /// By the clock of UTC an hour that is now, or one that is not.
@@ -309,6 +309,38 @@ fn i13_2_nothing_comes_outside_of_the_active_hours_and_a_change_holds_at_once() 
     let raw = json!({"agents": {"defaults": {"heartbeat": {"activeHours": hours(true)}}}}).to_string();
     client.ok("config.patch", json!({"raw": raw, "baseHash": hash}));
     assert!(asked(&model, 1).contains("in the night"), "what waited is told");
+}
+
+/// Without an interval that would come by: the wake itself waits for the hours.
+#[test]
+fn i13_2_a_wake_outside_of_the_active_hours_is_looked_at_when_they_are_there() {
+    let night = json!({"every": "0m", "activeHours": hours(false)});
+    let (model, gateway) = start(night, TASK, vec![texts(&["HEARTBEAT_OK"])], json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    wake(&mut client, "in the night");
+    client.collect(Duration::from_millis(700));
+    assert_eq!(model.count(), 0);
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    let raw = json!({"agents": {"defaults": {"heartbeat": {"activeHours": hours(true)}}}}).to_string();
+    client.ok("config.patch", json!({"raw": raw, "baseHash": hash}));
+    assert!(asked(&model, 1).contains("in the night"), "{}", asked(&model, 1));
+    assert_eq!(beat(&mut client)["reason"], "wake");
+}
+
+/// A model that says nothing has nothing to tell, and a word that only begins like the token is a word.
+#[test]
+fn i13_2_an_empty_answer_is_none_and_a_longer_word_is_no_token() {
+    let telegram = ann();
+    let replies = vec![Reply::Stream(vec![Step::Done]), texts(&["HEARTBEAT_OKAY then"])];
+    let once = json!({"models": {"providers": {"test": {"retries": 0}}}});
+    let (_model, gateway) = with_ann(json!({}), &telegram, replies, once);
+    let mut client = Client::operator(&gateway, 4);
+    wake(&mut client, "Look");
+    let told = beat(&mut client);
+    assert_eq!((&told["status"], &told["indicatorType"]), (&json!("ok-empty"), &json!("ok")), "{told}");
+    wake(&mut client, "Look again");
+    assert_eq!(beat(&mut client)["status"], "sent");
+    assert_eq!(said(&telegram, 1001, 2)[1], "HEARTBEAT_OKAY then");
 }
 
 #[test]

@@ -45,8 +45,10 @@ fn without(text: &str) -> Option<String> {
     let (mut rest, mut is_there) = (text.trim(), false);
     loop {
         let end = rest.trim_end_matches(is_trimming);
-        let before = || end.strip_suffix(TOKEN).map(|rest| rest.trim_end_matches(MARKS));
-        let shorter = rest.strip_prefix(TOKEN).map(|rest| rest.trim_start_matches(MARKS)).or_else(before);
+        let before = || end.strip_suffix(TOKEN).filter(|rest| !rest.ends_with(char::is_alphanumeric));
+        let before = || before().map(|rest| rest.trim_end_matches(MARKS));
+        let behind = rest.strip_prefix(TOKEN).filter(|rest| !rest.starts_with(char::is_alphanumeric));
+        let shorter = behind.map(|rest| rest.trim_start_matches(MARKS)).or_else(before);
         match shorter {
             Some(shorter) => (rest, is_there) = (shorter.trim(), true),
             None => break,
@@ -125,6 +127,8 @@ mod tests {
             (format!("{long}\nHEARTBEAT_OK"), long.clone()),
             (format!("**HEARTBEAT_OK** {long}"), long.clone()),
             (format!("{long} **{long}** HEARTBEAT_OK"), format!("{long} **{long}**")),
+            ("HEARTBEAT_OKAY then".into(), "HEARTBEAT_OKAY then".into()),
+            ("notHEARTBEAT_OK".into(), "notHEARTBEAT_OK".into()),
             ("the word HEARTBEAT_OK in the middle".into(), "the word HEARTBEAT_OK in the middle".into()),
             ("The cellar is wet.".into(), "The cellar is wet.".into()),
             (" a < b ".into(), "a < b".into()),

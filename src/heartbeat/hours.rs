@@ -23,6 +23,22 @@ impl Hours {
     }
 
     pub fn holds(&self, config: &Config, now: u64) -> bool {
+        let minute = self.second(config, now) / 60;
+        match self.start.cmp(&self.end) {
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Less => (self.start..self.end).contains(&minute),
+            std::cmp::Ordering::Greater => minute >= self.start || minute < self.end,
+        }
+    }
+
+    /// Milliseconds until they begin next, on a day without a change of the clocks.
+    pub fn opens_in(&self, config: &Config, now: u64) -> u64 {
+        let left = (self.start + DAY) * 60 - self.second(config, now);
+        u64::from(left % (DAY * 60)) * 1000
+    }
+
+    /// Of the day.
+    fn second(&self, config: &Config, now: u64) -> u32 {
         let user = || config.str("agents.defaults.userTimezone");
         let here = match self.zone.as_deref() {
             Some("local") => clock::zoned(now, None),
@@ -31,12 +47,8 @@ impl Hours {
             }
             _ => clock::zoned(now, user()),
         };
-        let minute = u32::from(here.hour().unsigned_abs()) * 60 + u32::from(here.minute().unsigned_abs());
-        match self.start.cmp(&self.end) {
-            std::cmp::Ordering::Equal => true,
-            std::cmp::Ordering::Less => (self.start..self.end).contains(&minute),
-            std::cmp::Ordering::Greater => minute >= self.start || minute < self.end,
-        }
+        let part = |part: i8| u32::from(part.unsigned_abs());
+        (part(here.hour()) * 60 + part(here.minute())) * 60 + part(here.second())
     }
 }
 

@@ -3,23 +3,21 @@
 //!
 //! Active hours and HEARTBEAT.md are looked at by a thread of its own (`gw-beat`), of which there is one at a time: it reads
 //! files. What a heartbeat does is asked for by `Shared::beat`. Part of `State`, on the state thread.
+mod looking;
+
 use super::State;
-use super::event::Event;
-use super::shared::Shared;
 use crate::calls::Provenance;
-use crate::heartbeat::{Beat, Deed, Shows, Standing, agents, event, standing};
+use crate::heartbeat::{Beat, Deed, Shows, agents, event};
 use crate::json::{Put, json};
 use crate::protocol::events;
-use crate::threads;
+pub use looking::Seen;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// How long wakes are gathered, milliseconds.
 const GATHER: u64 = 250;
 /// How long one waits for which there was no thread.
 const AGAIN: u64 = 60_000;
-const STACK: usize = 256 << 10;
 /// Why one is skipped for which there is nothing to do.
 const EMPTY: &str = "empty-heartbeat-file";
 
@@ -43,6 +41,8 @@ pub struct Kept {
     pub last: Option<Value>,
     /// When they are due, epoch milliseconds, by agent.
     due: BTreeMap<String, u64>,
+    /// Those that wait for something.
+    wishes: BTreeMap<String, Wish>,
 }
 
 struct Row {
@@ -62,17 +62,20 @@ pub struct Wish {
     is_for_notes: bool,
 }
 
-/// What was found for one.
-pub struct Seen {
-    key: String,
-    is_active: bool,
-    standing: Standing,
+impl Wish {
+    /// Whether it waits for a better moment: what came by itself does not. Then it is for what is noted, which a message may
+    /// tell meanwhile.
+    fn waits(&mut self) -> bool {
+        self.is_for_notes = true;
+        self.reason != INTERVAL
+    }
 }
 
 impl State {
     /// After an in-process restart heartbeats come when they would have come.
     pub fn take_over_beats(&mut self, kept: Kept) {
         self.heart.kept = kept;
+        self.heart.wishes = std::mem::take(&mut self.heart.kept.wishes);
         self.plan_beats();
     }
 
@@ -80,6 +83,8 @@ impl State {
         let mut kept = std::mem::take(&mut self.heart.kept);
         let wall = |row: &Row| self.now + row.next.saturating_sub(self.mono);
         kept.due = self.heart.rows.iter().map(|(agent, row)| (agent.clone(), wall(row))).collect();
+        self.heart.wishes.retain(|_, wish| wish.waits());
+        kept.wishes = std::mem::take(&mut self.heart.wishes);
         kept
     }
 
@@ -108,16 +113,18 @@ impl State {
             None if was.is_some() => log::info!(target: "gateway/heartbeat", "heartbeat: disabled"),
             _ => {}
         }
+        // Hours may be others.
+        let mono = self.mono;
+        self.heart.wishes.values_mut().for_each(|wish| wish.at = wish.at.min(mono + GATHER));
         self.heart.revision += 1;
     }
 
-    /// Switches all of them off or on until the end of the process. What is noted stays noted.
+    /// Switches all of them off or on until the end of the process. What is noted stays noted, and is looked at then.
     pub fn switch_beats(&mut self, is_on: bool) {
         let was_off = std::mem::replace(&mut self.heart.kept.is_off, !is_on);
         self.heart.revision += 1;
-        if !is_on {
-            self.heart.wishes.clear();
-        } else if was_off {
+        self.heart.wishes.retain(|_, wish| wish.waits());
+        if is_on && was_off {
             self.heart.rows.values_mut().for_each(|row| row.next = self.mono + row.every);
         }
     }
@@ -144,7 +151,7 @@ impl State {
 
     /// Several are one; what it may do is the least that any of them may.
     fn wish(&mut self, key: String, wish: Wish) {
-        if self.heart.kept.is_off || self.sessions.index(&wish.agent).is_none() {
+        if self.sessions.index(&wish.agent).is_none() {
             return;
         }
         let Some(known) = self.heart.wishes.get_mut(&key) else {
@@ -152,6 +159,7 @@ impl State {
             return;
         };
         known.is_for_notes &= wish.is_for_notes;
+        known.at = known.at.min(wish.at);
         if known.reason == INTERVAL {
             known.reason = wish.reason;
         }
@@ -192,70 +200,6 @@ impl State {
         }
     }
 
-    /// Has a thread look at hours and files. `true` when there is none now.
-    fn look_after(&mut self, due: &[String]) -> bool {
-        let gone: Vec<&String> = due.iter().filter(|key| self.is_vain(key)).collect();
-        gone.iter().for_each(|key| drop(self.heart.wishes.remove(*key)));
-        let named = |key: &String| Some((key.clone(), self.heart.wishes.get(key)?.agent.clone()));
-        let wanted: Vec<(String, String)> = due.iter().filter_map(named).collect();
-        if wanted.is_empty() {
-            return false;
-        }
-        let (shared, now) = (self.shared.clone(), self.now);
-        let state = shared.state.clone();
-        let died = move |what: String| {
-            log::error!(target: "gateway/heartbeat", "heartbeats could not be looked after: {what}");
-            // The state thread is gone only when the process ends.
-            let _ = state.send(Event::Beats(Vec::new()));
-        };
-        let started = threads::spawn("gw-beat", STACK, move || look(&shared, wanted, now), died);
-        if let Err(e) = &started {
-            log::warn!(target: "gateway/heartbeat", "heartbeats wait: {e}");
-            let wishes = self.heart.wishes.iter_mut().filter(|(key, _)| due.contains(key));
-            wishes.for_each(|(_, wish)| wish.at = self.mono + AGAIN);
-        }
-        self.heart.is_looking = started.is_ok();
-        started.is_err()
-    }
-
-    /// What it was for has been told meanwhile, by another turn.
-    fn is_vain(&self, key: &str) -> bool {
-        self.heart.wishes.get(key).is_some_and(|wish| wish.is_for_notes) && self.called(key).is_none()
-    }
-
-    pub(super) fn beats_are_seen(&mut self, seen: Vec<Seen>) {
-        self.heart.is_looking = false;
-        if seen.is_empty() {
-            // The look itself failed.
-            let due = self.heart.wishes.values_mut().filter(|wish| wish.at <= self.mono);
-            due.for_each(|wish| wish.at = self.mono + AGAIN);
-        }
-        for Seen { key, is_active, standing } in seen {
-            // A turn that began meanwhile comes first.
-            if !self.runs.is_free(&key) || self.turns_are_taken().is_err() {
-                continue;
-            }
-            let Some(wish) = self.heart.wishes.remove(&key) else { continue };
-            let is_called = self.called(&key).is_some();
-            if !is_active || (wish.is_for_notes && !is_called) {
-                continue;
-            }
-            if let Some(row) = self.heart.rows.get_mut(&wish.agent) {
-                row.next = self.mono + row.every;
-            }
-            let is_set = Beat::of(&self.shared.config(), &wish.agent).is_set();
-            let has_tasks = match standing {
-                Standing::Tasks | Standing::Missing => true,
-                Standing::Bare => is_set,
-                Standing::Empty => false,
-            };
-            match has_tasks || is_called {
-                true => (self.shared.clone().beat)(self, &key, &wish),
-                false => self.skip_beat(EMPTY, None),
-            }
-        }
-    }
-
     /// One that asks no model; `place` is where its words would have gone.
     pub fn skip_beat(&mut self, why: &str, place: Option<[&str; 3]>) {
         let deed = Deed { status: "skipped", ..Deed::default() };
@@ -282,18 +226,6 @@ impl State {
 
 /// Why one comes by itself.
 const INTERVAL: &str = "interval";
-
-/// On a thread of its own: reads files.
-fn look(shared: &Arc<Shared>, wanted: Vec<(String, String)>, now: u64) {
-    let (config, agents) = (shared.config(), shared.agents());
-    let seen = wanted.into_iter().map(|(key, agent)| {
-        let is_active = Beat::of(&config, &agent).hours().is_none_or(|hours| hours.holds(&config, now));
-        Seen { key, is_active, standing: standing(&agents, &agent) }
-    });
-    let seen = seen.collect();
-    // The state thread is gone only when the process ends.
-    let _ = shared.state.send(Event::Beats(seen));
-}
 
 #[cfg(test)]
 #[path = "heartbeat_tests.rs"]

@@ -2,6 +2,7 @@
 use super::*;
 use crate::clock;
 use crate::config::testing::Dir;
+use crate::state::event::Event;
 use crate::state::testing::state_that_hears;
 use crate::tools::testing::context;
 use crossbeam_channel::Receiver;
@@ -60,9 +61,11 @@ fn i13_2_the_timer_names_the_next_moment_and_an_in_process_restart_keeps_it() {
     next.switch_beats(false);
     assert_eq!(next.beat(), None, "off is no wake-up");
     next.wake_all("wake");
-    assert!(next.heart.wishes.is_empty(), "wakes do nothing either");
+    assert_eq!(next.beat(), None, "wakes wait too");
     next.switch_beats(true);
-    assert_eq!(next.beat(), Some(next.mono + 30 * MINUTE));
+    assert_eq!(next.beat(), Some(next.mono + GATHER));
+    (next.mono, next.now) = (next.mono + GATHER, next.now + GATHER);
+    assert_eq!(next.beat(), Some(next.mono + 30 * MINUTE - GATHER), "for nothing that is noted nobody looks");
 }
 
 #[test]
@@ -116,4 +119,36 @@ fn i13_2_over_a_year_they_come_within_the_active_hours_of_the_place() {
         // Of 381 at all hours of the day those in fourteen of them.
         assert!((200..=245).contains(&came), "{zone}: {came}");
     }
+}
+
+#[test]
+fn i13_2_a_wake_outside_of_the_hours_is_looked_at_when_they_begin() {
+    let files = Dir::new();
+    files.write("HEARTBEAT.md", "# Heartbeat\n");
+    let hours = json!({"start": "08:30", "end": "22:00", "timezone": "UTC"});
+    let beat = json!({"every": "0m", "activeHours": hours});
+    let config = json!({"agents": {"defaults": {"workspace": (files.path("")), "heartbeat": beat}}});
+    let (context, _dir) = context(&config.to_string());
+    let (mut state, inbox) = state_that_hears(context.settings.clone());
+    state.now = clock::parse_iso("2026-01-05T05:11:30Z").unwrap();
+    state.plan_beats();
+    let main = state.sessions.rules().main();
+    state.wake_session(&main, "came in".into(), "hook:wake");
+    let mut steps = 0;
+    while !state.heart.wishes.is_empty() {
+        step(&mut state, &inbox);
+        steps += 1;
+    }
+    assert_eq!(clock::iso(state.now).get(..19), Some("2026-01-05T08:30:00"));
+    // Every ten minutes, as clocks may be set; what another turn has told is looked at no more.
+    assert!((20..25).contains(&steps), "{steps}");
+    state.now = clock::parse_iso("2026-01-05T23:00:00Z").unwrap();
+    // The main session may be busy with the first.
+    state.wake_session("agent:main:other", "came in again".into(), "hook:wake");
+    step(&mut state, &inbox);
+    state.system_events.clear();
+    assert!(state.beat().is_some());
+    (state.mono, state.now) = (state.mono + 10 * MINUTE, state.now + 10 * MINUTE);
+    assert_eq!(state.beat(), None);
+    assert!(state.heart.wishes.is_empty());
 }
