@@ -45,7 +45,7 @@ fn i13_6_a_guest_s_message_does_not_move_where_the_owner_was_last() {
     assert_eq!(said(&telegram, 1001, 3)[2], "The cake");
     client.ok("cron.add", json!({"name": "n", "schedule": {"kind": "at", "at": soon()}, "message": "Look"}));
     assert_eq!(said(&telegram, 1001, 4)[3], "News");
-    assert_eq!(post(&gateway, "/hooks/agent", json!({"message": "Look"})).0, 200);
+    assert_eq!(post(&gateway, "/hooks/agent", json!({"message": "Look"})).0, 202);
     assert_eq!(said(&telegram, 1001, 5)[4], "Hooked");
     client.ok(
         "agent",

@@ -110,6 +110,10 @@ params! {
         text: String,
         output: String,
         run: Option<String>,
+        channel: Option<String>,
+        account_id: Option<String>,
+        to: Option<String>,
+        thread_id: Option<String>,
     }
 }
 
@@ -131,7 +135,14 @@ pub fn end(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
 }
 
 fn wake(state: &mut State, told: &Told, run: &str) -> Result<()> {
-    let params = Params { deliver: true, ..Params::default() };
+    let params = Params {
+        deliver: true,
+        channel: told.channel.clone(),
+        account_id: told.account_id.clone(),
+        to: told.to.clone(),
+        thread_id: told.thread_id.clone(),
+        ..Params::default()
+    };
     let to = destination(state, &params, &told.session_key).ok().flatten();
     let mut observers = Observers::default();
     observers.add(Observer::Readers);

@@ -9,6 +9,7 @@ mod files;
 mod memories;
 mod policy;
 mod running;
+mod surfaces;
 mod talks;
 #[cfg(test)]
 pub mod testing;
@@ -18,8 +19,9 @@ use commands::{exec, process};
 pub use files::change;
 use files::{apply_patch, edit, image, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
-pub use policy::{matches, serves};
+pub use policy::matches;
 pub use running::{Outcome, Progress, Updates, run_all, run_while};
+pub use surfaces::serves;
 use talks::{
     agents_list, cron, gateway, message, reach, session_status, sessions_history, sessions_list,
     sessions_send, sessions_spawn,

@@ -3,8 +3,6 @@
 //! Every rule set that applies must let a tool through: the profile, the general rules, those of the model, of the
 //! agent, of the group the session belongs to, of groups at all, and of subagents. In each, `deny` wins; an `allow` that is missing or
 //! empty lets everything through. Lists may name tools that do not exist here, groups, and `*` patterns.
-use super::Tool;
-use crate::calls::Provenance;
 use crate::config::{Config, join};
 use crate::session_key::{kind_of, normalise_agent_id};
 use serde_json::Value;
@@ -73,26 +71,6 @@ pub fn allowed<'n>(
     let passes =
         |name: &&&str| rules.iter().all(|rule| rule.passes(name)) && is_on(config, agent, model, name);
     all.iter().filter(passes).copied().collect()
-}
-
-/// Whether a tool works on this authority: those that its row names, and those that the configuration names for it.
-/// A rule that cannot be read names nobody.
-pub fn serves(config: &Config, tool: &Tool, provenance: Provenance) -> bool {
-    let surface = match provenance {
-        Provenance::Operator | Provenance::Owner => None,
-        Provenance::Guest => Some("guests"),
-        Provenance::Hook => Some("hooks"),
-        Provenance::Cron => Some("cron"),
-        Provenance::Agent => Some("agents"),
-        Provenance::Node => Some("nodes"),
-    };
-    let is_named = |surface: &str| {
-        let names = config.strings(&format!("tools.surfaces.{surface}"));
-        let names: Vec<String> = names.into_iter().map(str::to_string).collect();
-        // By its name: a pattern was not written with this tool in mind.
-        !config.is_disabled("tools") && expand(&names).iter().any(|name| name == tool.name)
-    };
-    (tool.serves)(provenance) || surface.is_some_and(is_named)
 }
 
 /// Whether a section with rules for this session is disabled; a channel's section may be named alone.
@@ -270,7 +248,7 @@ fn list(section: &Value, name: &str) -> Vec<String> {
 }
 
 /// Names in lower case, groups taken apart, names of other programs replaced.
-fn expand(names: &[String]) -> Vec<String> {
+pub(super) fn expand(names: &[String]) -> Vec<String> {
     let mut expanded = Vec::new();
     for name in names.iter().map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty()) {
         match GROUPS.iter().find(|(group, _)| *group == name) {
@@ -315,45 +293,6 @@ mod tests {
 
     const EVERYTHING: &str = "memory_get read session_status sessions_list web_fetch";
     const MAIN: &str = "agent:main:main";
-
-    /// SEC-42: who is not the owner gets what the configuration names for him, by its name.
-    #[test]
-    fn sec_42_a_tool_serves_others_only_where_it_is_named_for_them() {
-        use crate::tools::TOOLS;
-        let exec = TOOLS.iter().find(|tool| tool.name == "exec").unwrap();
-        let others = [
-            (Provenance::Guest, "guests"),
-            (Provenance::Hook, "hooks"),
-            (Provenance::Cron, "cron"),
-            (Provenance::Agent, "agents"),
-            (Provenance::Node, "nodes"),
-        ];
-        let check = |config: &str, provenance: Provenance| {
-            let dir = Dir::new();
-            dir.write("openclaw.json", config);
-            serves(&Config::inspect(&mut dir.env(&[])), exec, provenance)
-        };
-        assert!(check("{}", Provenance::Owner) && check("{}", Provenance::Operator));
-        for (provenance, surface) in others {
-            assert!(!check("{}", provenance), "{surface}");
-            assert!(
-                check(&format!("{{tools: {{surfaces: {{{surface}: ['exec']}}}}}}"), provenance),
-                "{surface}"
-            );
-            for (other, name) in others.iter().filter(|(_, name)| *name != surface) {
-                assert!(
-                    !check(&format!("{{tools: {{surfaces: {{{surface}: ['exec']}}}}}}"), *other),
-                    "{surface} {name}"
-                );
-            }
-            for names in ["'*'", "'ex*'", "'process'"] {
-                assert!(
-                    !check(&format!("{{tools: {{surfaces: {{{surface}: [{names}]}}}}}}"), provenance),
-                    "{names}"
-                );
-            }
-        }
-    }
 
     #[test]
     fn lists_profiles_and_patterns() {

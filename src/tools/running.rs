@@ -3,7 +3,7 @@
 //! Calls that change files wait for each other, so that an edit finds what the one before it left.
 //! `run_all` runs on the run's thread and waits. A call gets a deadline; when it is over, or the run is stopped, the
 //! call's thread is told by its own stop flag and left to end by itself, and the model gets an error result.
-use super::{Context, Output, Tool, arguments, policy};
+use super::{Context, Output, Tool, arguments, serves};
 use crate::cancel::{Cancel, Reason, SLICE};
 use crate::error::Result;
 use crate::metrics::{self, Metric};
@@ -174,8 +174,7 @@ fn start(
     (tx, told): (&Sender<Message>, &Sender<(usize, Value)>),
 ) -> std::result::Result<Running, Outcome> {
     // Asked once more here: what is offered is what the model is told, this is what is done.
-    let Some(tool) =
-        find(offered, call).filter(|tool| policy::serves(&context.config, tool, context.provenance))
+    let Some(tool) = find(offered, call).filter(|tool| serves(&context.config, tool, context.provenance))
     else {
         return Err(Outcome::error(&not_offered(offered, &call.name)));
     };

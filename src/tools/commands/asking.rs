@@ -219,7 +219,11 @@ fn tell(context: &Context, head: &str, command: &str, output: Option<&str>, run:
         .map_or(Ok(String::new()), |text| Ok(format!("\n{}", shown(text)?)));
     let result = output.and_then(|output| {
         let text = format!("{head}: {command}");
-        let params = json!({"sessionKey": (context.session_key.as_str()), "provenance": (context.provenance.name()), "text": text, "output": output, "run": run});
+        // A guest is answered where he is: the session's last place may be the owner's.
+        let place = context.place.as_ref().filter(|_| !context.provenance.is_own());
+        let (login, place) = place.map(|(login, place)| (login.clone(), place.clone())).unwrap_or_default();
+        let params = json!({"sessionKey": (context.session_key.as_str()), "provenance": (context.provenance.name()), "text": text, "output": output, "run": run,
+            "channel": (login.platform), "accountId": (login.account), "to": (place.peer), "threadId": (place.thread)});
         call(context, crate::calls::EXEC_TOLD, params)
     });
     if let Err(e) = result {

@@ -1,12 +1,14 @@
 //! Files of the workspace as `read`, `write` and `edit` name and read them. Runs on a tool's thread.
 //!
-//! What makes the agent what it is, and pages that the gateway serves, change on the owner's word only (SEC-42): a webhook's
-//! or a guest's turn that wrote there would speak in all later ones.
+//! What makes the agent what it is changes on the owner's word only (SEC-42): a turn that was misled and wrote there would
+//! speak in all later ones. Pages that the gateway serves are for turns of what he set up himself, too.
 use crate::agents::{Agents, inside, own};
 use crate::error::{Error, Kind, Result};
 use crate::skills;
 use crate::tools::Context;
+use crate::tools::surfaces::is_trusted;
 use crate::workspace::{HEARTBEAT, PERSONA};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// The way from the workspace to the file that `path` names.
@@ -25,36 +27,49 @@ pub fn to_read(context: &Context, path: &str) -> Result<(PathBuf, PathBuf)> {
 }
 
 /// Folders of skills, and of pages.
-const FOLDERS: [&str; 2] = ["skills", "canvas"];
+const SKILLS: &str = "skills";
+const PAGES: &str = "canvas";
+/// The tools that change files: who is trusted with one is with all.
+const CHANGING: [&str; 3] = ["write", "edit", "apply_patch"];
 /// Where else pages may lie.
 const ROOTS: [&str; 2] = ["canvasHost.root", "gateway.controlUi.root"];
 
 /// The same of a file that is to be changed: some are the owner's alone to have changed.
 pub fn to_change(context: &Context, path: &str) -> Result<PathBuf> {
     let path = relative(context, path)?;
-    if context.provenance.is_own() || !is_the_owners(context, &path) {
+    let whose = context.provenance;
+    let is_the_owners = is_the_owners(&path) || (!whose.is_own() && is_page(context, &path));
+    let is_trusted = |name: &&str| is_trusted(&context.config, name, whose);
+    if !is_the_owners || CHANGING.iter().any(is_trusted) {
         return Ok(path);
     }
     let shown = path.display();
-    log::warn!(target: "agent/tools", "run {}: {shown} was not changed, for it was not the owner who asked", context.run);
+    log::warn!(target: "agent/tools", "run {}: {shown} was not changed, for it was not the owner who asked ({} turn); tools.surfaces names those that may", context.run, whose.name());
     let text = format!(
         "{shown} is changed only when the owner asks for it, and this turn is not his: leave it as it is, and tell him what you would change"
     );
     Err(Error::new(Kind::Forbidden, text))
 }
 
-fn is_the_owners(context: &Context, path: &Path) -> bool {
-    let is_one = |names: &[&str], part: &std::ffi::OsStr| names.iter().any(|n| part.eq_ignore_ascii_case(n));
+fn is_one(names: &[&str], part: &OsStr) -> bool {
+    names.iter().any(|name| part.eq_ignore_ascii_case(name))
+}
+
+/// What an agent reads in each turn. At whatever depth: another agent's workspace may lie within this one.
+fn is_the_owners(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| is_one(&PERSONA, name) || is_one(&[HEARTBEAT], name))
+        || path.iter().any(|part| is_one(&[SKILLS], part))
+}
+
+/// What the gateway serves.
+fn is_page(context: &Context, path: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let is_below = |key: &&str| {
         let root = context.config.str(key).map(str::trim).filter(|root| !root.is_empty());
         let whole = || real(&context.workspace).join(path);
         root.is_some_and(|root| whole().starts_with(real(&context.settings.env.expand(root))))
     };
-    // At whatever depth: another agent's workspace may lie within this one.
-    path.file_name().is_some_and(|name| is_one(&PERSONA, name) || is_one(&[HEARTBEAT], name))
-        || path.iter().any(|part| is_one(&FOLDERS, part))
-        || ROOTS.iter().any(is_below)
+    path.iter().any(|part| is_one(&[PAGES], part)) || ROOTS.iter().any(is_below)
 }
 
 /// At most `max` bytes of a file of the workspace, unless it is one of the gateway's own by another name.
@@ -151,6 +166,17 @@ mod tests {
                 call(&context, "write", path).unwrap();
             }
         }
+        // What the owner set up changes pages, and what it is named for.
+        for provenance in [Provenance::Cron, Provenance::Agent] {
+            context.provenance = provenance;
+            for path in ["AGENTS.md", "HEARTBEAT.md", "MEMORY.md", "skills/x/SKILL.md", "other/SOUL.md"] {
+                assert!(call(&context, "write", path).is_err(), "{provenance:?} {path}");
+            }
+            call(&context, "write", "canvas/index.html").unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(dir.path("ws/AGENTS.md")).unwrap(), "old");
+        context.config = dir.config("{tools: {surfaces: {cron: ['write']}}}");
+        assert!(call(&context, "write", "AGENTS.md").is_err(), "another kind of turns");
         for provenance in [Provenance::Owner, Provenance::Operator, Provenance::Cron] {
             context.provenance = provenance;
             for path in all.split_whitespace() {

@@ -1,8 +1,8 @@
 //! `message`: says or does something on a chat channel, or reads what was said there, by the gateway's own methods. Runs on
 //! a tool's thread.
 //!
-//! Without a target that is the chat of the turn. Other places are for turns of the owner: whoever else writes to an agent
-//! reaches no chat but his own by it (SEC-34).
+//! Without a target that is the chat of the turn. Other places are for turns of the owner, and for those that he has named
+//! this tool for: whoever else writes to an agent reaches no chat but his own by it, nor does what it is misled by (SEC-34).
 use super::reach::ask;
 use crate::agents::Agents;
 use crate::calls::Provenance;
@@ -13,6 +13,7 @@ use crate::channels::{self, Channel};
 use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, bounded, json};
+use crate::tools::surfaces::is_trusted;
 use crate::tools::{Context, Output, Tool, text};
 use crate::untrusted;
 use serde_json::{Map, Value};
@@ -218,12 +219,20 @@ fn channel(context: &Context, name: Option<String>) -> Result<&'static Channel> 
 
 /// Whether the turn may, and the channel's `actions` let it.
 fn check(context: &Context, action: &str, to: &To) -> Result<()> {
-    let is_own = context.provenance.is_own();
-    if !to.is_here && !is_own {
-        let text = "who asked for this may reach the chat that you are in, and no other: leave target and channel out";
+    let is_trusted = is_trusted(&context.config, TOOL.name, context.provenance);
+    if !to.is_here && !is_trusted {
+        let text = match context.place {
+            Some(_) => {
+                "who asked for this may reach the chat that you are in, and no other: leave target and channel out"
+            }
+            // The clock's, another agent's: its words go where they are to by themselves.
+            None => {
+                "this turn is not the owner's and may reach no chat: say it in your answer; he may name message in tools.surfaces for such turns"
+            }
+        };
         return Err(Error::new(Kind::Forbidden, text));
     }
-    if action == "delete" && !is_own {
+    if action == "delete" && !is_trusted {
         return Err(Error::new(Kind::Forbidden, "messages are deleted for the owner only"));
     }
     let label = to.channel.label;
@@ -301,7 +310,7 @@ mod tests {
         let other = json!({"action": "send", "message": "hi", "target": "telegram:5"});
         let elsewhere = json!({"action": "send", "message": "hi", "target": "5", "channel": "echo"});
         let delete = json!({"action": "delete", "messageId": "5"});
-        for provenance in [Provenance::Guest, Provenance::Hook] {
+        for provenance in [Provenance::Guest, Provenance::Hook, Provenance::Cron, Provenance::Agent] {
             context.provenance = provenance;
             let here = dry(&context, send.clone()).unwrap();
             assert!(here.contains(r#""to":"-100""#) && here.contains(r#""threadId":"7""#), "{here}");
