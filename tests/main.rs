@@ -10,7 +10,11 @@ mod agent;
 #[cfg(test)]
 mod agents_edit;
 #[cfg(test)]
+mod arrivals;
+#[cfg(test)]
 mod auth;
+#[cfg(test)]
+mod authority;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
