@@ -62,7 +62,7 @@ fn i13_1_a_reminder_that_was_refused_is_kept_and_told() {
 
 #[test]
 fn i13_1_words_of_a_job_that_were_refused_fail_it_and_are_told_elsewhere() {
-    let (telegram, model, gateway) = blocked(&["News", "More news", "I see"], json!({}));
+    let (telegram, model, gateway) = blocked(&["News", "More news", "Still more", "I see"], json!({}));
     let mut client = Client::operator(&gateway, 4);
     let mut job = json!({"name": "paper", "schedule": soon(3_600_000), "sessionTarget": "isolated", "wakeMode": "now",
         "payload": {"kind": "agentTurn", "message": "What is new?"},
@@ -83,8 +83,13 @@ fn i13_1_words_of_a_job_that_were_refused_fail_it_and_are_told_elsewhere() {
     client.ok("cron.run", json!({"id": best}));
     let run = client.ok("cron.runs", json!({"id": best}))["entries"][0].clone();
     assert_eq!((&run["status"], &run["deliveryStatus"]), (&json!("ok"), &json!("not-delivered")), "{run}");
+    // Of what may have arrived that is told.
+    telegram.fault("sendMessage", Fault::DropAfter);
+    client.ok("cron.run", json!({"id": best}));
+    let run = client.ok("cron.runs", json!({"id": best, "limit": 1}))["entries"][0].clone();
+    assert_eq!((&run["status"], &run["deliveryStatus"]), (&json!("ok"), &json!("unknown")), "{run}");
     telegram.says(1001, 1001, "anything?");
-    let asked = asked(&model, 4);
+    let asked = asked(&model, 5);
     assert!(asked.contains("Cron: paper: This message of yours was not delivered"), "{asked}");
 }
 
