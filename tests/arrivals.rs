@@ -127,7 +127,7 @@ fn i13_1_a_run_that_was_killed_while_its_words_waited_is_told_by_what_became_of_
             runs["entries"].as_array().unwrap().first().cloned()
         });
         assert_eq!(model.count(), 2, "it is not done again");
-        assert_ne!(run["error"].as_str().is_some_and(|why| why.contains("in the middle")), true, "{run}");
+        assert!(!run["error"].to_string().contains("in the middle"), "{run}");
         if is_refused {
             assert_eq!(
                 (&run["status"], &run["deliveryStatus"]),

@@ -1,10 +1,13 @@
 //! The scheduler by an injected clock, with the real files and nobody who takes turns.
 use super::*;
+use crate::cron::outcome::End;
 use crate::cron::shape;
+use crate::json::json;
 use crate::state::event::Event;
 use crate::state::testing;
 use crate::tools::testing::context;
 use crossbeam_channel::Receiver;
+use serde_json::Value;
 use std::time::Duration;
 
 const HOUR: u64 = 60 * 60 * 1000;
