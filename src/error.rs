@@ -3,6 +3,7 @@
 //! Pure data. `Kind` is mapped to wire code, detail code, retry hint and exit status in one exhaustive
 //! `match` each, so a new kind cannot be forgotten in any of them. No I/O, no logging here.
 mod kind;
+mod tls;
 use crate::json::{Put, json};
 use kind::KINDS;
 pub use kind::Kind;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
+pub use tls::TlsFault;
 
 /// An error with its sentence and, for the wire, structured details. All but the kind lies behind one pointer:
 /// every result of the crate carries an error's place, and is moved often.
@@ -49,31 +51,6 @@ pub enum Cause {
     Held,
     /// Of one account only: everything else works.
     Account,
-}
-
-/// Why there is no TLS with the other end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsFault {
-    /// Its certificate is another one than was pinned.
-    Mismatch,
-    /// Nobody whom this machine trusts has signed its certificate.
-    Untrusted,
-    /// It speaks plain.
-    Plain,
-    /// Something else.
-    Failed,
-}
-
-impl TlsFault {
-    /// As the details name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            TlsFault::Mismatch => "mismatch",
-            TlsFault::Untrusted => "untrusted",
-            TlsFault::Plain => "plain",
-            TlsFault::Failed => "failed",
-        }
-    }
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

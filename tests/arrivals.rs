@@ -78,6 +78,7 @@ fn i13_1_words_of_a_job_that_were_refused_fail_it_and_are_told_elsewhere() {
     assert!(telegram.texts(1002).is_empty());
     // Who said that it does not matter has his run.
     job["delivery"]["bestEffort"] = json!(true);
+    job["schedule"] = json!({"kind": "every", "everyMs": 3_600_000});
     let best = client.ok("cron.add", job)["id"].clone();
     telegram.fault("sendMessage", BLOCKED);
     client.ok("cron.run", json!({"id": best}));
