@@ -471,6 +471,45 @@ fn i11_1_r_12a_a_program_that_says_nothing_wakes_the_gateway_for_nothing() {
     assert!(code == 0 && took < Duration::from_secs(3), "{code} {took:?}");
 }
 
+/// S-H1: who administers from afar changes neither the program nor what it is told, so no password goes elsewhere.
+#[test]
+fn s_h1_what_a_program_is_and_is_told_is_not_changed_from_afar() {
+    let platform = Platform::new();
+    let mut section = platform.section();
+    section["command"] = json!(["/usr/bin/env", "-i", "PATH=/usr/bin:/bin", "python3", EXAMPLE]);
+    merge(&mut section, &json!({"server": "chat.example.org", "tls": true, "password": "canary-pw"}));
+    let server = ModelServer::start(vec![]);
+    let gateway = Gateway::start(&Setup::config(config(&server, json!({"echo": section}))));
+    let mut client = Client::operator(&gateway, 4);
+    let hash = client.ok("config.get", json!({}))["hash"].clone();
+    let before = std::fs::read_to_string(gateway.config_path()).unwrap();
+    let patch = |change: Value| {
+        let raw = json!({"channels": {"echo": change}}).to_string();
+        json!({"raw": raw, "baseHash": hash, "restartDelayMs": 60_000})
+    };
+    for (change, at) in [
+        (json!({"command": ["python3", EXAMPLE]}), "command"),
+        (json!({"command": [EXAMPLE]}), "command"),
+        (json!({"command": ["python3", "/usr/bin/env", "-i", "PATH=/usr/bin:/bin", EXAMPLE]}), "command"),
+        (json!({"command": null}), "command"),
+        (json!({"command": "/usr/bin/env"}), "command"),
+        (json!({"domain": "evil.example"}), "domain"),
+        (json!({"server": "evil.example"}), "server"),
+        (json!({"tls": false}), "tls"),
+        (json!({"insecure": true}), "insecure"),
+        (json!({"password": null}), "password"),
+        (json!({"accounts": {"a": {"instance": "evil.example"}}}), "accounts.a.instance"),
+    ] {
+        let error = client.fails("config.patch", patch(change.clone()));
+        assert_eq!(error["details"]["code"], "HOST_ONLY", "{change}: {error}");
+        assert_eq!(error["details"]["path"], format!("channels.echo.{at}"), "{change}");
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(gateway.config_path()).unwrap(), before);
+    client
+        .ok("config.patch", patch(json!({"dmPolicy": "allowlist", "allowFrom": ["ann"], "historyLimit": 5})));
+}
+
 /// Sentence 5: the commands know a program's channel like one that is built in.
 #[test]
 fn i11_5_the_commands_work_for_programs_too() {

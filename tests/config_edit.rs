@@ -536,6 +536,7 @@ fn s_h1_keys_of_the_host_stay_where_the_host_sends_them() {
         provider("baseUrl: 'http://127.0.0.1:10'"),
         provider("apiKey: {source: 'env', id: 'SOME_KEY'}"),
         "{gateway: {mode: 'remote'}}".to_string(),
+        "{gateway: {tools: {allow: ['exec', 'gateway', 'cron']}}}".to_string(),
         "{env: {shellEnv: {enabled: true}, vars: {X: '${SOME_KEY}'}}}".to_string(),
     ] {
         host_only(&mut client, "config.patch", &patch);

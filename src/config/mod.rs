@@ -24,7 +24,7 @@ use issue::is_within;
 pub use kinds::duration_ms;
 pub use legacy::place as legacy_place;
 pub use load::Stamp;
-pub use programs::OF_PROGRAMS;
+pub use programs::{OF_PROGRAMS, SHARED_WITH_PROGRAMS};
 pub use reading::check::has_command;
 use reading::{check, damage, excerpt, include, kinds, legacy, lenient, load, refusal, shape, sources, spot};
 pub use reading::{parse, substitute};

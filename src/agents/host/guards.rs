@@ -17,6 +17,8 @@ const GUARDED: &[&[&str]] = &[
     &["gateway", "remote", "token"],
     &["gateway", "remote", "transport"],
     &["gateway", "remote", "url"],
+    &["gateway", "tools", "allow"],
+    &["gateway", "tools", "deny"],
     &["env", "shellEnv"],
     &["agents", "defaults", "sandbox"],
     &["tools", "exec", "ask"],

@@ -4,9 +4,10 @@
 //!
 //! Over the texts before and after, on the thread that writes. Rows of the table say it of themselves; keys the table
 //! does not know, and all keys below a row of type `Any`, are judged by their `names`. Where keys of model servers go is
-//! for `servers`, what may not be taken away either for `guards`.
+//! for `servers`, what may not be taken away either for `guards`, what is told to channels' programs for `programs`.
 mod guards;
 mod names;
+mod programs;
 mod servers;
 
 use crate::agents::Agents;
@@ -35,7 +36,9 @@ pub fn check(old_text: &str, new_text: Arc<str>, old: &Config, env: &Env) -> Res
     drop((new, written));
     // All that it includes and names is what the host's own text names, so it can be looked at.
     let (new, _) = judge(env, new_text, &env.config_path);
+    check.kept(old.whole(), Some(new.whole()), place, "")?;
     guards::check(&new, old, env)?;
+    programs::check(&new, old, env)?;
     servers::check(&new, old, env)
 }
 
@@ -109,6 +112,11 @@ impl Check<'_> {
                     self.walk(value, &old, place.member(name), &join(at, name))
                 })
             }
+            // A command means what all of its words mean together.
+            Value::Array(_) if place.of_host.is_some() => match self.is_as_before(new, old, place) {
+                true => Ok(()),
+                false => Err(self.named(at, place.of_host.unwrap_or(Of::File))),
+            },
             Value::Array(items) => {
                 let old: Vec<&Value> = old.iter().filter_map(|old| old.as_array()).flatten().collect();
                 items
@@ -123,6 +131,39 @@ impl Check<'_> {
                 _ => Ok(()),
             },
             Value::Null => Ok(()),
+        }
+    }
+
+    /// A list of the host's is not taken away: what counts without it may be more. What only exists because it is named,
+    /// such as an agent, goes with all it has.
+    fn kept(&self, old: &Value, new: Option<&Value>, place: Place, at: &str) -> Result<()> {
+        match (old, new.filter(|new| !new.is_null())) {
+            (Value::Array(items), None) => match (place.of_host, items.is_empty()) {
+                (Some(of), false) => Err(self.named(at, of)),
+                _ => Ok(()),
+            },
+            (Value::Object(_), None) if place.node.is_none_or(|node| node.is_optional()) => Ok(()),
+            (Value::Object(map), new) => map.iter().try_for_each(|(name, old)| {
+                self.kept(old, new.and_then(|new| new.get(name)), place.member(name), &join(at, name))
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_as_before(&self, new: &Value, old: &[&Value], place: Place) -> bool {
+        let stood = |old: &&Value| old.as_array().is_some_and(|list| !list.is_empty());
+        let is_none = new == &Value::Array(Vec::new()) && !old.iter().any(stood);
+        let is_default = place.node.and_then(|node| node.default()) == Some(new);
+        is_none || is_default || old.iter().any(|old| self.is_same(old, new))
+    }
+
+    fn is_same(&self, old: &Value, new: &Value) -> bool {
+        match (old, new) {
+            (Value::Array(old), Value::Array(new)) => {
+                old.len() == new.len() && old.iter().zip(new).all(|(old, new)| self.is_same(old, new))
+            }
+            (old, Value::String(text)) => old == new || self.is_same_path(old, text),
+            _ => old == new,
         }
     }
 

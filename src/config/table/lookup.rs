@@ -146,7 +146,7 @@ impl Node {
         names
     }
 
-    fn own_child(&self, name: &str) -> Option<Node> {
+    pub fn own_child(&self, name: &str) -> Option<Node> {
         let (depth, rows) = (self.depth, self.rows());
         let from = rows.partition_point(|key| segment(key, depth) < name);
         let rest = rows.get(from..)?;

@@ -20,7 +20,7 @@ pub const OF_PROGRAMS: &[&str] = &[
     "historyLimit",
 ];
 /// Of what programs are told, the gateway reads these too.
-const SHARED: &[&str] = &["capabilities", "name", "textChunkLimit"];
+pub const SHARED_WITH_PROGRAMS: &[&str] = &["capabilities", "name", "textChunkLimit"];
 
 /// Where in the section of a channel by a program a place is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +44,6 @@ impl Program {
 
     /// Whether the member `name` is for the program alone.
     pub fn is_told(self, name: &str) -> bool {
-        self == Program::Account && !OF_PROGRAMS.contains(&name) && !SHARED.contains(&name)
+        self == Program::Account && !OF_PROGRAMS.contains(&name) && !SHARED_WITH_PROGRAMS.contains(&name)
     }
 }
