@@ -121,6 +121,18 @@ fn s_m1_tailscale_identities_come_from_root_with_one_hop() {
     direct("100.64.0.9").expect("from root, with one hop");
     direct("100.64.0.9, 203.0.113.5").expect_err("what another proxy added");
     direct("203.0.113.5, 100.64.0.9").expect_err("the other way round");
+    direct("203.0.113.5").expect_err("an address of no tailnet");
+    for added in
+        [("CF-Connecting-IP", "203.0.113.5"), ("X-Forwarded-Port", "443"), ("Tailscale-Funnel-Request", "?1")]
+    {
+        let headers = [&headers("100.64.0.9")[..], &[added]].concat();
+        Client::open_with(&gateway, &headers).connect(without.clone()).expect_err(added.0);
+    }
+    let listed = json!({"gateway": {"auth": {"allowTailscale": true}, "trustedProxies": ["127.0.0.1"]}});
+    let behind = Gateway::start(&Setup::config(listed).env("PATH", &path));
+    Client::open_with(&behind, &headers("100.64.0.9"))
+        .connect(without.clone())
+        .expect_err("a listed proxy is not Serve");
     relay.client(&gateway, &headers("100.64.0.9")).connect(without.clone()).expect_err("from another user");
     std::fs::remove_dir_all(dir).unwrap();
 }

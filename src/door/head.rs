@@ -80,18 +80,15 @@ impl Head {
 
     /// Whether it bears what proxies add when they forward for somebody else.
     pub fn is_forwarded(&self) -> bool {
+        self.forwarders().next().is_some()
+    }
+
+    /// The names of these headers, in lower case.
+    pub fn forwarders(&self) -> impl Iterator<Item = &str> {
         // Whatever the proxy is called, it adds who asked it, or which request it was.
-        const PARTS: [&str; 8] = [
-            "forward",
-            "client-ip",
-            "clientip",
-            "real-ip",
-            "user-ip",
-            "remote-ip",
-            "remote-addr",
-            "trace-id",
-        ];
-        const FAMILIES: [&str; 11] = [
+        const PARTS: [&str; 6] =
+            ["forward", "clientip", "client-address", "remote-addr", "remote-user", "trace-id"];
+        const FAMILIES: [&str; 17] = [
             "via",
             "cf-",
             "fly-",
@@ -103,12 +100,19 @@ impl Head {
             "x-appengine-",
             "fastly-",
             "x-proxy",
+            "proxy-",
+            "akamai-",
+            "x-akamai-",
+            "x-arr-",
+            "x-cdn",
+            "cdn-",
         ];
-        let is_added = |name: &str| {
-            PARTS.iter().any(|part| name.contains(part))
+        let is_added = |name: &&str| {
+            name.split('-').any(|word| word == "ip")
+                || PARTS.iter().any(|part| name.contains(part))
                 || FAMILIES.iter().any(|family| name.starts_with(family))
         };
-        self.headers.iter().any(|(name, _)| is_added(name))
+        self.headers.iter().map(|(name, _)| name.as_str()).filter(is_added)
     }
 
     /// Whether a body is announced that is not known to be empty.
