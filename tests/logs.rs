@@ -154,6 +154,36 @@ fn r_13c_repeats_are_counted_not_written() {
     assert!(lines < 100, "{lines} lines for 1000 identical refusals");
 }
 
+// S-L13: what somebody else has put in the log's place does not have the gateway, or who reads the log, wait for him.
+#[test]
+fn s_l13_a_pipe_in_the_place_of_the_log_holds_nobody_up() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    let dir = gateway::new_dir();
+    let pipe = dir.join("oc.log");
+    mkfifoat(CWD, &pipe, Mode::from_raw_mode(0o622)).unwrap();
+    let config = json!({"logging": {"file": &pipe}});
+    let mut gateway = Gateway::start(&Setup::config(config));
+    turn(&mut Client::operator(&gateway, 4), "hello", "k").unwrap();
+    let told = gateway.stdout() + &gateway.stderr();
+    let want = format!("no log file: open log file {}: not a regular file; move it away", pipe.display());
+    assert!(told.contains(&want), "{told}");
+    let (code, took) = gateway.stop();
+    assert!(code == 0 && took < Duration::from_secs(5), "{code} {took:?}");
+    for follow in [&["logs"][..], &["logs", "--follow"]] {
+        let done = gateway.cli(follow);
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && told.contains("not a regular file; move it away"), "{told}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+    // A device is none of that, and is not moved away when much was written to it.
+    let config = json!({"logging": {"file": "/dev/null", "maxFileBytes": 4096}});
+    let gateway = Gateway::start(&Setup::config(config));
+    let mut client = Client::operator(&gateway, 4);
+    (0..50).for_each(|n| drop(client.call(&format!("no.such.{n}"), json!({})).unwrap_err()));
+    assert!(std::path::Path::new("/dev/null").exists() && !std::path::Path::new("/dev/null.1").exists());
+    assert!(!(gateway.stdout() + &gateway.stderr()).contains("no log file"));
+}
+
 #[test]
 fn r_13d_a_log_that_cannot_be_written_stops_nothing() {
     let gateway = Gateway::start(&Setup::config(json!({"logging": {"file": "/proc/nowhere/gateway.log"}})));

@@ -8,9 +8,10 @@ use crate::error::{Error, Result};
 use crate::json::json;
 use crate::{clock, files};
 use log::Level;
+use rustix::fs::OFlags;
 use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const DEFAULT_MAX: u64 = 5 << 20;
@@ -22,6 +23,8 @@ pub struct LogFile {
     path: PathBuf,
     file: Option<File>,
     size: u64,
+    /// It is a device, such as `/dev/null`, which does not grow and is not moved away.
+    is_device: bool,
     max: u64,
     retry_at: u64,
     hostname: String,
@@ -120,8 +123,16 @@ impl LogFile {
         }
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let max = config.u64("logging.maxFileBytes").unwrap_or(DEFAULT_MAX).max(4096);
-        let mut log =
-            LogFile { place, path: PathBuf::new(), file: None, size: 0, max, retry_at: 0, hostname };
+        let mut log = LogFile {
+            place,
+            path: PathBuf::new(),
+            file: None,
+            size: 0,
+            is_device: false,
+            max,
+            retry_at: 0,
+            hostname,
+        };
         log.reopen(clock::now_ms())?;
         Ok(Some(log))
     }
@@ -132,7 +143,8 @@ impl LogFile {
 
     pub fn write(&mut self, line: &Line) {
         let text = self.format(line);
-        let due = self.path_at(line.at) != self.path || self.size + text.len() as u64 > self.max;
+        let is_full = !self.is_device && self.size + text.len() as u64 > self.max;
+        let due = self.path_at(line.at) != self.path || is_full;
         if due && self.size > 0 && self.path_at(line.at) == self.path {
             // The rename fails only with a disk in trouble; then the file is cut instead of growing on.
             if std::fs::rename(&self.path, predecessor(&self.path)).is_err() {
@@ -180,11 +192,10 @@ impl LogFile {
         if let (Place::Fixed(_), Some(dir)) = (&self.place, self.path.parent()) {
             files::private_dir(dir)?;
         }
-        let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-        let mut options = files::private_options();
         let failed = |e| Error::io(format_args!("open log file {}", self.path.display()), e);
-        let file = options.append(true).create(true).custom_flags(flags).open(&self.path).map_err(failed)?;
-        self.size = file.metadata().map_err(failed)?.len();
+        let file = open(&self.path).map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        (self.size, self.is_device) = (meta.len(), !meta.is_file());
         self.file = Some(file);
         self.prune();
         Ok(())
@@ -200,6 +211,24 @@ impl LogFile {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Opens a log file to write at its end. Whoever may write in its directory may have put something else there: no link is
+/// followed, and nothing that would have us wait for a reader is opened.
+fn open(path: &Path) -> std::io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let other = || std::io::Error::new(ErrorKind::InvalidInput, "not a regular file; move it away");
+    let file = match files::private_options().append(true).create(true).custom_flags(flags).open(path) {
+        // A pipe that nobody reads.
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => return Err(other()),
+        opened => opened?,
+    };
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_char_device() {
+        return Err(other());
+    }
+    rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
+    Ok(file)
 }
 
 /// A directory of ours with mode 0700; refused when it is a link or belongs to somebody else (R-13f).
@@ -226,7 +255,7 @@ mod tests {
 
     fn log(place: Place, max: u64) -> LogFile {
         let (path, hostname) = (PathBuf::new(), "h".into());
-        LogFile { place, path, file: None, size: 0, max, retry_at: 0, hostname }
+        LogFile { place, path, file: None, size: 0, is_device: false, max, retry_at: 0, hostname }
     }
 
     fn line(at: u64) -> Line {

@@ -6,7 +6,8 @@
 use crate::error::{Error, Result};
 use crate::parts::Parts;
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Where to read and how much.
@@ -40,11 +41,14 @@ const OFFSET_BITS: u32 = 37;
 
 /// Reads `path`; one that does not exist has no lines.
 pub fn read(path: &Path, span: Span) -> Result<Tail> {
-    let Ok(file) = crate::files::open_regular(path) else {
-        // Between the two steps of a rotation: what the cursor stands before is read the next time.
-        return Ok(Tail { cursor: span.cursor.unwrap_or(0), ..Tail::default() });
-    };
     let failed = |e| Error::io(format_args!("read log file {}", path.display()), e);
+    let is_device = || std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_char_device());
+    let file = match crate::files::open_regular(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::InvalidInput && !is_device() => return Err(failed(e)),
+        // Between the two steps of a rotation: what the cursor stands before is read the next time.
+        Err(_) => return Ok(Tail { cursor: span.cursor.unwrap_or(0), ..Tail::default() }),
+    };
     let size = file.metadata().map_err(failed)?.len();
     let own = mark(&file);
     let newest = size.saturating_sub(span.max_bytes);
