@@ -95,15 +95,44 @@ fn s_h3_one_message_and_a_misled_model_end_and_the_owner_is_answered() {
     assert!(told, "the model is told why");
 }
 
+/// S-H3: what is refused leaves nothing behind, and all that one message causes has one end, whatever the models say.
+#[test]
+fn s_h3_refused_subagents_leave_no_sessions_and_end_the_turn() {
+    let (answers, mut n) = (60, 0);
+    let mut spawning = || {
+        let spawn = |n: usize| Step::Call {
+            id: format!("c{n}"),
+            name: "sessions_spawn".into(),
+            arguments: json!({"task": format!("on and on {n}")}).to_string(),
+        };
+        n += 40;
+        Reply::Stream((n..n + 40).map(spawn).chain([Step::Done]).collect())
+    };
+    let server = ModelServer::start((0..answers).map(|_| spawning()).collect());
+    let gateway = attacked(&server, 10, 0);
+    let mut client = Client::operator(&gateway, 4);
+    let id = client.ask("agent", json!({"message": "go", "idempotencyKey": "k", "sessionKey": "main"}));
+    client.answer(&id).unwrap();
+    let error = client.answer(&id).unwrap_err();
+    let told = error["message"].as_str().unwrap();
+    assert!(told.contains("asked for 50 turns of other sessions that one message may not cause"), "{error}");
+    let asked = settled(&server);
+    // Ten subagents, the telling of each, and tools forty times: four full turns.
+    assert!(asked <= 1 + 2 * 10 + 4 * 10, "{asked} model calls");
+    let list = client.ok("sessions.list", json!({"limit": 1000}));
+    assert_eq!(list["count"], 1 + 10, "the session and ten subagents");
+}
+
 #[test]
 fn s_h3_sessions_that_wait_for_each_other_are_three_deep_and_take_one_place_more_each() {
     let server = ModelServer::start(vec![misled(2, 1)]);
-    let gateway = attacked(&server, 2, 2);
+    let gateway = attacked(&server, 5, 2);
     let mut client = Client::operator(&gateway, 4);
     let id = client.ask("agent", json!({"message": "go", "idempotencyKey": "k", "sessionKey": "main"}));
     client.answer(&id).unwrap();
     let asked = settled(&server);
-    assert!(asked <= 11 * 2, "{asked} model calls");
+    // Its own rounds, one of each of ten turns, and the rounds of four.
+    assert!(asked <= 5 + 10 + 4 * 5, "{asked} model calls");
     let told =
         server.requests(1).iter().any(|r| r["body"].to_string().contains("through 3 sessions already"));
     assert!(told, "the model is told: {asked}");
@@ -146,11 +175,15 @@ fn s_h3_messages_go_to_sessions_that_are_there() {
 
 /// A client that comes by the token of a device of its own.
 fn paired(gateway: &Gateway) -> Client {
+    paired_for(gateway, &params(4))
+}
+
+fn paired_for(gateway: &Gateway, wanted: &Value) -> Client {
     let (device, mut client) = (Device::new(), Client::open(gateway));
-    let mut first = params(4);
+    let mut first = wanted.clone();
     device.attach(&mut first, &client.challenge.clone(), Version::V3);
     let token = client.connect(first).unwrap()["auth"]["deviceToken"].clone();
-    let (mut client, mut again) = (Client::open(gateway), params(4));
+    let (mut client, mut again) = (Client::open(gateway), wanted.clone());
     again["auth"] = json!({"deviceToken": token});
     device.attach(&mut again, &client.challenge.clone(), Version::V3);
     client.connect(again).unwrap();
@@ -177,6 +210,29 @@ fn s_m9_one_client_leaves_others_their_share_of_the_queue() {
     let (second, _) = fill(&mut paired(&gateway), "b").expect("a refusal");
     assert_eq!(second, 125, "half of what is left, and so on");
     paired(&gateway).ok("chat.send", json!({"sessionKey": "owner", "message": "m", "idempotencyKey": "o"}));
+}
+
+/// S-M9: however many others fill the queue, the owner has a place.
+#[test]
+fn s_m9_the_last_places_are_the_owners() {
+    let server = ModelServer::start(vec![Reply::Hang]);
+    let gateway = with_config(server.config());
+    let (mut sent, scopes) = (0, client::scoped(&["operator.read", "operator.write"]));
+    for _ in 0..12 {
+        let mut client = paired_for(&gateway, &scopes);
+        let mut send = || {
+            let name = format!("n{sent}");
+            let params = json!({"sessionKey": name, "message": "m", "idempotencyKey": name});
+            client.call("chat.send", params).map(|_| sent += 1)
+        };
+        while send().is_ok() {}
+    }
+    assert!((400..=450).contains(&sent), "{sent} turns of guests of the owner");
+    let mut owner = Client::operator(&gateway, 4);
+    for n in 0..10 {
+        let name = format!("own{n}");
+        owner.ok("chat.send", json!({"sessionKey": name, "message": "m", "idempotencyKey": name}));
+    }
 }
 
 // S-M9: many connections with one secret have one share, and two people with it are two clients.

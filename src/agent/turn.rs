@@ -323,6 +323,7 @@ impl<'a> Turn<'a> {
             return Err(job.cancel.error());
         }
         self.rounds += 1;
+        job.budget.spend_round();
         let max = job.settings.limits.tool_rounds;
         if self.rounds >= max {
             let text = format!(

@@ -4,13 +4,16 @@ use super::origin::Answers;
 use super::run::{Doing, NewRun, Run};
 use super::sharing::Sender;
 use super::world::World;
-use super::{Runs, Taken};
-use crate::calls::Call;
+use super::{Runs, Taken, Wishes};
+use crate::calls::{Call, Provenance};
 use crate::cancel::Reason;
 use crate::error::Result;
 use crate::processes::list;
 use crate::protocol::frame::Payload;
 use crate::slash::{At, Invocation, Reply};
+
+/// The members of an entry that say where somebody was last.
+const ROUTE: [&str; 5] = ["deliveryContext", "lastChannel", "lastTo", "lastAccountId", "lastThreadId"];
 
 impl Runs {
     /// Takes a new run in. The answer follows when the acceptance is on disk.
@@ -20,14 +23,17 @@ impl Runs {
         call: Call,
         observers: Observers,
         new: NewRun,
+        wishes: &Wishes,
     ) -> Result<Taken> {
         let sender = self.sender(&call);
         self.refuse_excess(world, &new, &sender)?;
-        let nesting = match self.nest_end(&call) {
+        let nesting = match self.nest_end(world, &call) {
             Some(nesting) => nesting,
             None => self.nest(world, &call.caller, &new)?,
         };
         let agent = world.owner(&new.key)?;
+        // Only now: what is refused leaves no session.
+        set_wishes(world, &new.key, wishes, new.origin.provenance)?;
         let entry = world.begin(&new.key, None)?;
         let now = world.now();
         world.update(&new.key, &mut |entry| entry.set("updatedAt", now));
@@ -134,4 +140,32 @@ impl Runs {
         }
         self.place_run(world, id);
     }
+}
+
+/// What the session is to know from now on. Where the owner is does not change by what others write in his main session.
+fn set_wishes(world: &mut dyn World, session: &str, wishes: &Wishes, whose: Provenance) -> Result<()> {
+    let has_members = !wishes.entry.is_empty() && (whose.is_own() || !world.is_main(session));
+    if wishes.conversation.is_some() || wishes.label.is_some() || has_members {
+        world.begin(session, wishes.conversation.as_deref())?;
+    }
+    if wishes.label.is_some() || has_members {
+        world.update(session, &mut |entry| {
+            if let Some(label) = &wishes.label {
+                entry.set("label", label.as_str());
+            }
+            let members = wishes.entry.iter().filter(|_| has_members);
+            members.for_each(|(name, value)| entry.set(name, value.clone()));
+        });
+    }
+    let Some(main) = wishes.main.as_ref().filter(|_| whose.is_own()) else { return Ok(()) };
+    world.begin(main, None)?;
+    world.update(main, &mut |entry| {
+        for name in ROUTE {
+            match wishes.entry.get(name) {
+                Some(value) => entry.set(name, value.clone()),
+                None => drop(entry.remove(name)),
+            }
+        }
+    });
+    Ok(())
 }

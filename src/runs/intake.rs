@@ -21,8 +21,6 @@ use std::sync::Arc;
 
 /// Longer texts are no commands and hold no directives: looking for them would cost more than they are worth.
 const MAX_COMMAND: usize = 16 << 10;
-/// The members of an entry that say where somebody was last.
-const ROUTE: [&str; 5] = ["deliveryContext", "lastChannel", "lastTo", "lastAccountId", "lastThreadId"];
 const DEFAULT_TIMEOUT_S: u64 = 600;
 
 /// Somebody asks for a turn.
@@ -104,14 +102,13 @@ impl Runs {
                 self.start_anew_if_stale(world, &ask)?;
             }
         }
-        let Ask { origin, id, hash, session, attachments, wishes, reply, observers, .. } = ask;
-        set_wishes(world, &session, &wishes, origin.provenance)?;
-        let (before, behind) = wishes.envelope;
+        let Ask { origin, id, hash, session, attachments, mut wishes, reply, observers, .. } = ask;
+        let (before, behind) = std::mem::take(&mut wishes.envelope);
         let around = (before.len(), behind.len() + attachments.texts.len());
         let text = if before.is_empty() { understood.text } else { before + &understood.text } + &behind;
         understood.directives.thinking = understood.directives.thinking.or(wishes.thinking);
         understood.directives.raised = slash::exec::usual(&world.settings().config(), &at, bare);
-        understood.directives.queue = wishes.queue.or(understood.directives.queue);
+        understood.directives.queue = wishes.queue.take().or(understood.directives.queue);
         let new = NewRun {
             origin,
             id,
@@ -123,12 +120,12 @@ impl Runs {
             hash,
             is_again: wishes.is_again,
             timeout_ms: wishes.timeout_ms.unwrap_or_else(|| default_timeout_ms(world)),
-            extra_system: wishes.extra_system,
-            brought: wishes.brought,
+            extra_system: wishes.extra_system.take(),
+            brought: wishes.brought.take(),
             directives: understood.directives,
             command: understood.command.map(|invocation| Box::new((at, invocation))),
         };
-        self.accept(world, reply, observers, new)
+        self.accept(world, reply, observers, new, &wishes)
     }
 
     /// The answer to a key that was used before: the first result, or a refusal for another request.
@@ -238,32 +235,4 @@ fn check_send_policy(world: &dyn World, ask: &Ask) -> Result<()> {
 fn default_timeout_ms(world: &dyn World) -> u64 {
     let seconds = world.settings().config().u64("agents.defaults.timeoutSeconds");
     seconds.unwrap_or(DEFAULT_TIMEOUT_S).saturating_mul(1000)
-}
-
-/// What the session is to know from now on. Where the owner is does not change by what others write in his main session.
-fn set_wishes(world: &mut dyn World, session: &str, wishes: &Wishes, whose: Provenance) -> Result<()> {
-    let has_members = !wishes.entry.is_empty() && (whose.is_own() || !world.is_main(session));
-    if wishes.conversation.is_some() || wishes.label.is_some() || has_members {
-        world.begin(session, wishes.conversation.as_deref())?;
-    }
-    if wishes.label.is_some() || has_members {
-        world.update(session, &mut |entry| {
-            if let Some(label) = &wishes.label {
-                entry.set("label", label.as_str());
-            }
-            let members = wishes.entry.iter().filter(|_| has_members);
-            members.for_each(|(name, value)| entry.set(name, value.clone()));
-        });
-    }
-    let Some(main) = wishes.main.as_ref().filter(|_| whose.is_own()) else { return Ok(()) };
-    world.begin(main, None)?;
-    world.update(main, &mut |entry| {
-        for name in ROUTE {
-            match wishes.entry.get(name) {
-                Some(value) => entry.set(name, value.clone()),
-                None => drop(entry.remove(name)),
-            }
-        }
-    });
-    Ok(())
 }

@@ -7,6 +7,7 @@
 use super::Runs;
 use super::nesting::Nesting;
 use super::run::{Phase, Run};
+use super::world::World;
 use crate::calls::{Ask, Call};
 use std::sync::Arc;
 
@@ -34,8 +35,8 @@ impl Runs {
     }
 
     /// The place of a turn that a command's end begins; of a command that the owner has allowed himself it is a new one.
-    pub(super) fn nest_end(&self, call: &Call) -> Option<Nesting> {
+    pub(super) fn nest_end(&self, world: &dyn World, call: &Call) -> Option<Nesting> {
         let run = call.caller.run.as_deref().filter(|_| call.method == END)?;
-        Some(self.left.get(run).map(|(_, family)| family.spend(run)).unwrap_or_default())
+        Some(self.left.get(run).map(|(_, family)| family.spend(world, run)).unwrap_or_default())
     }
 }

@@ -7,7 +7,7 @@ use super::Runs;
 use super::origin::ANNOUNCE;
 use super::run::{NewRun, Run};
 use super::world::World;
-use crate::agent::budget::Budget;
+use crate::agent::budget::{Budget, Most};
 use crate::calls::Caller;
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const MAX_DEPTH: u32 = 3;
 /// Turns that one message may cause in all: of other sessions, and by ends of commands.
 const MAX_TURNS: u32 = 10;
+/// What they may use tools together, in turns that use all of `limits.toolRounds`.
+const FULL_TURNS: u64 = 4;
 
 /// Where a run stands below the one that somebody sent.
 #[derive(Clone, Default)]
@@ -52,10 +54,29 @@ impl Nesting {
     }
 
     /// One more turn of the same depth, for what this run has left.
-    pub fn spend(&self, run: &str) -> Nesting {
+    pub fn spend(&self, world: &dyn World, run: &str) -> Nesting {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        Nesting { parent: Some(run.to_string()), ..self.clone() }
+        let budget = match self.is_nested() {
+            true => self.budget.clone(),
+            false => self.budget.of_family(Most { tokens: 0, ..most(world) }),
+        };
+        Nesting { parent: Some(run.to_string()), budget, ..self.clone() }
     }
+
+    /// Takes one of the turns that the family may cause, or counts that there is none.
+    fn ask(&self) -> bool {
+        let is_left = self.asked.fetch_add(1, Ordering::Relaxed) < MAX_TURNS;
+        if !is_left {
+            self.budget.refused();
+        }
+        is_left
+    }
+}
+
+/// What the turns that one message causes may cost.
+fn most(world: &dyn World) -> Most {
+    let limits = &world.settings().limits;
+    Most { tokens: limits.nested_tokens, rounds: limits.tool_rounds.saturating_mul(FULL_TURNS) }
 }
 
 impl Runs {
@@ -66,20 +87,22 @@ impl Runs {
             // Of an earlier process nothing is known: it tells of the end and causes nothing more.
             let unknown = || Nesting { depth: MAX_DEPTH, ..Nesting::default() };
             let family = self.families.get(id).cloned().unwrap_or_else(unknown);
-            let budget = family.budget.of_family(0);
+            // What it tells of has used up the tokens, maybe, and is told all the same.
+            let budget = family.budget.of_family(Most { tokens: 0, ..most(world) });
             return Ok(Nesting { parent: Some(id.clone()), budget, ..family });
         }
         let parent = self.map.get(id).ok_or_else(|| Error::invalid("the turn that asks is over"))?;
         let Nesting { depth, asked, budget, .. } = &parent.nesting;
         if *depth >= MAX_DEPTH {
+            budget.refused();
             let text = format!(
                 "this message came through {depth} sessions already: answer it without asking another"
             );
             return Err(Error::invalid(text));
         }
-        let budget = budget.of_family(world.settings().limits.nested_tokens);
-        budget.check()?;
-        if asked.fetch_add(1, Ordering::Relaxed) >= MAX_TURNS {
+        let budget = budget.of_family(most(world));
+        budget.check().inspect_err(|_| budget.refused())?;
+        if !parent.nesting.ask() {
             let text = format!(
                 "one message may cause {MAX_TURNS} turns of other sessions and these have been: go on with what you have"
             );
@@ -109,7 +132,7 @@ impl Runs {
 impl Runs {
     /// Has the family of a run pay for a turn that is not one of it.
     pub fn charge(&self, run: &str) -> Result<()> {
-        match self.map.get(run).filter(|run| run.nesting.asked.fetch_add(1, Ordering::Relaxed) >= MAX_TURNS) {
+        match self.map.get(run).filter(|run| !run.nesting.ask()) {
             None => Ok(()),
             Some(_) => Err(Error::invalid(format!(
                 "one message may cause {MAX_TURNS} turns and these have been: go on with what you have"

@@ -17,6 +17,8 @@ use std::time::Duration;
 /// Runs in all, and bytes of their messages.
 const MAX_RUNS: usize = 500;
 const MAX_RUN_BYTES: usize = 32 << 20;
+/// Of a hundred, for the owner.
+const KEPT: usize = 10;
 
 /// Whose share a run counts to.
 #[derive(Clone, Default, PartialEq)]
@@ -25,14 +27,20 @@ pub(super) struct Sender {
     principal: String,
     /// What it can: its device or connection, where others may come as the same principal.
     member: Option<String>,
+    /// It is the owner's, for whom the last places are kept.
+    is_owners: bool,
 }
 
 impl Sender {
     pub(super) fn of(caller: &Caller) -> Sender {
+        let has_own_token = caller.method == "device-token";
+        let is_owners = match caller.provenance {
+            Provenance::Owner => true,
+            Provenance::Operator => !has_own_token || caller.scopes.has("operator.admin"),
+            _ => false,
+        };
         match &caller.device_id {
-            Some(device) if caller.method == "device-token" => {
-                Sender { principal: device.clone(), member: None }
-            }
+            Some(device) if has_own_token => Sender { principal: device.clone(), member: None, is_owners },
             device => {
                 let address = caller.remote.as_deref().unwrap_or_default();
                 // A host has as many addresses of one network as it likes.
@@ -46,7 +54,11 @@ impl Sender {
                     Provenance::Agent | Provenance::Cron => " gateway",
                     Provenance::Operator | Provenance::Owner | Provenance::Node => "",
                 };
-                Sender { principal: format!("{} {network}{whose}", caller.method), member: Some(member) }
+                Sender {
+                    principal: format!("{} {network}{whose}", caller.method),
+                    member: Some(member),
+                    is_owners,
+                }
             }
         }
     }
@@ -146,10 +158,16 @@ impl Shares {
         Held { runs, bytes: MAX_RUN_BYTES }.less(self.all)
     }
 
+    /// What is left for a sender: however many others there are, a tenth is the owner's alone.
+    fn free_for(&self, runs: usize, sender: &Sender) -> Held {
+        let kept = if sender.is_owners { 0 } else { KEPT };
+        self.free(runs).less(Held { runs: runs * kept / 100, bytes: MAX_RUN_BYTES * kept / 100 })
+    }
+
     /// Whether one more run of the sender leaves as much again for others, of so many in all. So one client with a secret
     /// has a third: half is its group's, of which half is left for others of it.
     fn leave(&self, runs: usize, sender: &Sender, size: usize) -> bool {
-        let free = self.free(runs);
+        let free = self.free_for(runs, sender);
         self.group.may_add(size, free)
             && (sender.member.is_none() || self.own.may_add(size, free.less(self.group)))
     }
