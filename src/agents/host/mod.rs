@@ -21,6 +21,7 @@ use crate::workspace;
 use names::{
     is_address_name, is_host_name, is_host_variable, is_of_webhook, is_path, is_switch_name, refers,
 };
+use programs::Views;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,10 +36,13 @@ pub fn check(old_text: &str, new_text: Arc<str>, old: &Config, env: &Env) -> Res
     check.walk(&new, &[&written, old.whole()], place, "")?;
     drop((new, written));
     // All that it includes and names is what the host's own text names, so it can be looked at.
+    let raw = new;
     let (new, _) = judge(env, new_text, &env.config_path);
-    check.kept(old.whole(), Some(new.whole()), place, "")?;
+    // What has a mistake does not count; written it is all the same.
+    let both = [Some(&raw), Some(new.whole())];
+    check.kept(old.whole(), both, place, "")?;
     guards::check(&new, old, env)?;
-    programs::check(&new, old, env)?;
+    programs::check(Views { new: both, old: [Some(&written), Some(old.whole())] }, env)?;
     servers::check(&new, old, env)
 }
 
@@ -136,15 +140,17 @@ impl Check<'_> {
 
     /// A list of the host's is not taken away: what counts without it may be more. What only exists because it is named,
     /// such as an agent, goes with all it has.
-    fn kept(&self, old: &Value, new: Option<&Value>, place: Place, at: &str) -> Result<()> {
-        match (old, new.filter(|new| !new.is_null())) {
-            (Value::Array(items), None) => match (place.of_host, items.is_empty()) {
-                (Some(of), false) => Err(self.named(at, of)),
-                _ => Ok(()),
+    fn kept(&self, old: &Value, new: [Option<&Value>; 2], place: Place, at: &str) -> Result<()> {
+        let is_gone = new.iter().flatten().all(|new| new.is_null());
+        match old {
+            Value::Array(items) if is_gone && !items.is_empty() => match place.of_host {
+                Some(of) => Err(self.named(at, of)),
+                None => Ok(()),
             },
-            (Value::Object(_), None) if place.node.is_none_or(|node| node.is_optional()) => Ok(()),
-            (Value::Object(map), new) => map.iter().try_for_each(|(name, old)| {
-                self.kept(old, new.and_then(|new| new.get(name)), place.member(name), &join(at, name))
+            Value::Object(_) if is_gone && place.node.is_none_or(|node| node.is_optional()) => Ok(()),
+            Value::Object(map) => map.iter().try_for_each(|(name, old)| {
+                let new = new.map(|new| new.and_then(|new| new.get(name)));
+                self.kept(old, new, place.member(name), &join(at, name))
             }),
             _ => Ok(()),
         }
