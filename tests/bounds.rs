@@ -531,3 +531,43 @@ fn s_m2_an_answer_costs_three_times_its_size_however_many_watch() {
         assert!(grown < 5 * size, "{watchers} watching: {grown} KiB for {size}");
     }
 }
+
+// S-M2: the same where it comes as one document, and for arguments of a tool that are too long to be run.
+#[test]
+fn s_m2_documents_and_arguments_cost_no_more_than_that() {
+    const LENGTH: usize = 1_800_000;
+    let text = "x".repeat(LENGTH);
+    let content = json!({"path": "a.txt", "content": text}).to_string();
+    let function = json!({"name": "write", "arguments": content});
+    let document = |message: Value| {
+        let whole = json!({"choices": [{"message": message, "finish_reason": "stop"}]});
+        Reply::Status(200, vec![("Content-Type", "application/json")], whole.to_string())
+    };
+    let said = document(json!({"content": text}));
+    let called = document(json!({"tool_calls": [{"id": "c", "type": "function", "function": function}]}));
+    let streamed = Reply::Stream(vec![
+        Step::Call { id: "c".into(), name: "write".into(), arguments: content },
+        Step::Done,
+    ]);
+    let fine = || texts(&["fine"]);
+    let mut replies = vec![fine()];
+    for _ in 0..2 {
+        replies.extend([said.clone(), called.clone(), fine(), streamed.clone(), fine()]);
+    }
+    let server = ModelServer::start(replies);
+    let gateway = Gateway::start(&Setup::config(server.config()));
+    let mut client = Client::operator(&gateway, 4);
+    let mut ask = |n: usize| {
+        let params = json!({"message": "hi", "sessionKey": format!("agent:main:{n}"), "idempotencyKey": n.to_string()});
+        let id = client.ask("agent", params);
+        client.answer(&id).unwrap();
+        client.answer(&id).unwrap();
+    };
+    ask(0);
+    for n in 1..=6 {
+        let grown = peak_of(&gateway, || ask(n));
+        let what = ["a document", "arguments in a document", "arguments in a stream"][(n - 1) % 3];
+        println!("{what}: {grown} KiB, {:.1}x", grown as f64 / kib(LENGTH) as f64);
+        assert!(grown < 5 * kib(LENGTH), "{what}: {grown} KiB for {}", kib(LENGTH));
+    }
+}

@@ -340,6 +340,34 @@ fn n_18_a_server_that_starts_is_waited_for() {
     assert_eq!(server.count(), 3);
 }
 
+/// S-M2: what is too much for a tool is not run, and the model reads why.
+#[test]
+fn s_m2_arguments_that_are_too_much_are_not_run_and_explained() {
+    let call = |content: &str| Step::Call {
+        id: "c".into(),
+        name: "write".into(),
+        arguments: format!("{{\"path\": \"big.txt\", \"content\": {content}}}"),
+    };
+    for (content, why) in [
+        (
+            format!("\"{}\"", "x".repeat(300 << 10)),
+            "the arguments of write have 300 KB, and 256 KB are taken",
+        ),
+        (
+            format!("{}{}", "[".repeat(100), "]".repeat(100)),
+            "the arguments of write are nested deeper than 64 levels",
+        ),
+    ] {
+        let server =
+            ModelServer::start(vec![Reply::Stream(vec![call(&content), Step::Done]), texts(&["fine"])]);
+        let gateway = start(&server, "test", "m", json!({}));
+        turn(&mut Client::operator(&gateway, 4), "hi", "1").unwrap();
+        assert!(server.requests(2)[1]["body"].to_string().contains(why), "{why}");
+        let file = gateway.dir.join("home/.openclaw/workspace/big.txt");
+        assert!(!file.exists(), "{why}");
+    }
+}
+
 #[test]
 fn s_m2_an_answer_costs_little_more_than_its_bound() {
     const MIB: u64 = 1024;

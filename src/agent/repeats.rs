@@ -2,6 +2,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::models::provider::ToolCall;
 use crate::tools::Outcome;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The same calls in a row before the model is told, and before the turn ends.
 const TOLD: u32 = 4;
@@ -9,18 +10,17 @@ const ENDED: u32 = 8;
 
 #[derive(Default)]
 pub struct Repeats {
-    last: Vec<ToolCall>,
+    /// The calls of the last round, each as what it comes to: their arguments may be long.
+    last: Vec<u64>,
     times: u32,
 }
 
 impl Repeats {
     /// Looks at one round of calls; may add a word to their results. Fails when it is enough.
     pub fn judge(&mut self, calls: &[ToolCall], outcomes: &mut [Outcome]) -> Result<()> {
-        let same = |a: &ToolCall, b: &ToolCall| a.name == b.name && a.arguments == b.arguments;
-        let is_repeated =
-            self.last.len() == calls.len() && self.last.iter().zip(calls).all(|(a, b)| same(a, b));
-        self.times = if is_repeated { self.times + 1 } else { 1 };
-        self.last = calls.to_vec();
+        let now: Vec<u64> = calls.iter().map(hash).collect();
+        self.times = if self.last == now { self.times + 1 } else { 1 };
+        self.last = now;
         if self.times >= TOLD {
             for outcome in outcomes {
                 outcome.text += &format!(
@@ -39,6 +39,12 @@ impl Repeats {
         }
         Ok(())
     }
+}
+
+fn hash(call: &ToolCall) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&call.name, &call.arguments).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

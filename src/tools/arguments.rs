@@ -3,17 +3,14 @@
 //! Pure. Models know such tools from many programs; what is plainly meant is taken. A model hears in words what is
 //! wrong otherwise, so that its next call can be right.
 use super::Tool;
-use crate::json;
-use crate::models::content::MAX_VALUES;
+use crate::json::{self, Unread};
+use crate::models::content::{MAX_ARGUMENTS, MAX_DEPTH, MAX_VALUES};
 use crate::protocol::schema;
 use serde_json::{Map, Number, Value};
 
-/// How deep arguments that came as a text may be nested: no parameter of a tool is deeper than a few levels.
-const MOST_DEPTH: usize = 32;
-
 /// The arguments to run the tool with, or what to tell the model.
 pub fn fit(tool: &Tool, given: &Value) -> Result<Value, String> {
-    let root = json::read(tool.parameters, MAX_VALUES, MOST_DEPTH).unwrap_or_default();
+    let root = json::read(tool.parameters, MAX_VALUES, MAX_DEPTH).unwrap_or_default();
     let none = Map::new();
     let properties = root.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let mut members = Map::new();
@@ -53,15 +50,7 @@ fn unwrapped(
         Value::Object(members) => members.clone(),
         Value::Null => Map::new(),
         Value::String(text) if text.trim().is_empty() => Map::new(),
-        Value::String(text) => match json::read(text, MAX_VALUES, MOST_DEPTH) {
-            Ok(Value::Object(members)) => members,
-            _ => {
-                return Err(format!(
-                    "the arguments of {} were not valid JSON: call it again with one complete JSON object",
-                    tool.name
-                ));
-            }
-        },
+        Value::String(text) => read(text).map_err(|why| format!("the arguments of {} {why}", tool.name))?,
         _ => return Err(format!("the arguments of {} must be one JSON object", tool.name)),
     };
     let mut all = members.iter();
@@ -73,6 +62,24 @@ fn unwrapped(
         return unwrapped(tool, inner, properties);
     }
     Ok(members)
+}
+
+/// The members of an object that came as a text, or what is wrong with it.
+fn read(text: &str) -> Result<Map<String, Value>, String> {
+    if text.len() > MAX_ARGUMENTS {
+        let (kb, most) = (text.len() / 1024, MAX_ARGUMENTS / 1024);
+        return Err(format!("have {kb} KB, and {most} KB are taken: do it in several calls"));
+    }
+    match json::read(text, MAX_VALUES, MAX_DEPTH) {
+        Ok(Value::Object(members)) => Ok(members),
+        Err(Unread::TooDeep(most)) => {
+            Err(format!("are nested deeper than {most} levels: call it with flat ones"))
+        }
+        Err(Unread::TooMany(most)) => Err(format!("hold more than {most} values: do it in several calls")),
+        Ok(_) | Err(Unread::Malformed(_)) => {
+            Err("were not valid JSON: call it again with one complete JSON object".into())
+        }
+    }
 }
 
 /// What we call the argument: case and separators do not count, other usual names do.
@@ -120,7 +127,7 @@ fn list(value: &Value) -> Option<Value> {
     match value {
         Value::Array(_) => None,
         Value::String(text) if text.trim_start().starts_with('[') => {
-            json::read(text, MAX_VALUES, MOST_DEPTH).ok().filter(Value::is_array)
+            json::read(text, MAX_VALUES, MAX_DEPTH).ok().filter(Value::is_array)
         }
         Value::String(text) => {
             let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
@@ -185,6 +192,16 @@ mod tests {
         };
         bad(json!("{\"path\": \"a"), "not valid JSON");
         bad(json!([1]), "one JSON object");
+        let of = |inner: &str| json!(format!("{{\"path\": {inner}}}"));
+        bad(
+            of(&format!("{}{}", "[".repeat(100), "]".repeat(100))),
+            "arguments of t are nested deeper than 64 levels",
+        );
+        bad(of(&format!("[{}0]", "0,".repeat(20_000))), "arguments of t hold more than 10000 values");
+        bad(
+            of(&format!("\"{}\"", "x".repeat(300 << 10))),
+            "arguments of t have 300 KB, and 256 KB are taken",
+        );
         bad(json!({}), "invalid t arguments: must have required property 'path'");
         bad(Value::Null, "required property 'path'");
         bad(json!({"path": null}), "at /path: must be string");

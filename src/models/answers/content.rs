@@ -8,14 +8,16 @@ use crate::models::draft::Block;
 use crate::models::halves::joined;
 use crate::models::provider::ToolCall;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The longest arguments of a call that are read, in bytes.
-const MAX_ARGUMENTS: usize = 256 << 10;
+pub const MAX_ARGUMENTS: usize = 256 << 10;
 /// The most values in the arguments of all calls of an answer, and so in those that are read again: each costs 72
 /// bytes there.
 pub const MAX_VALUES: usize = 10_000;
-const MAX_DEPTH: usize = 64;
+/// How deep they may be nested.
+pub const MAX_DEPTH: usize = 64;
 
 /// Arguments as an object; `None` when they are none, or larger than what is taken.
 pub fn read_object(text: &str, most_values: usize) -> Option<Value> {
@@ -53,7 +55,7 @@ pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, Vec<ToolCall>
                 // Results are matched by id, so one that is missing or used twice is replaced.
                 let id = if id.is_empty() || ids.contains(&id) { new_id(calls.len()) } else { id };
                 ids.insert(id.clone());
-                let arguments = read_arguments(&arguments, &mut values);
+                let arguments = read_arguments(arguments, &mut values);
                 let mut block = json!({"type": "toolCall", "id": id, "name": name, "arguments": arguments});
                 if let Some(map) = block.as_object_mut().filter(|_| !extra.is_empty()) {
                     map.put("extra", whole(extra));
@@ -111,12 +113,17 @@ fn whole(extra: Map<String, Value>) -> Value {
 }
 
 /// What is no JSON object stays the model's own words, so that it can be told about them.
-fn read_arguments(text: &str, values: &mut usize) -> Value {
+fn read_arguments(text: String, values: &mut usize) -> Value {
     if text.trim().is_empty() {
         return Value::Object(Default::default());
     }
-    let text = joined(text);
-    let Some(object) = read_object(&text, *values) else { return Value::String(text.into_owned()) };
+    // Not copied where nothing is to be joined: it may be long.
+    let joined = match joined(&text) {
+        Cow::Owned(joined) => Some(joined),
+        Cow::Borrowed(_) => None,
+    };
+    let text = joined.unwrap_or(text);
+    let Some(object) = read_object(&text, *values) else { return Value::String(text) };
     *values = values.saturating_sub(count(&object));
     object
 }

@@ -12,6 +12,7 @@ use crate::models::failure::Failure;
 use crate::models::halves;
 use crate::models::provider::{Chunk, Usage};
 use crate::models::think::Think;
+use crate::parts::{Parts, within};
 use serde_json::Value;
 
 /// The most blocks: a server may not make many small ones out of few bytes.
@@ -23,6 +24,18 @@ pub enum Stop {
     Failure(Box<Failure>),
     /// The server reported this error inside a good answer.
     Reported(Value),
+}
+
+/// Most of a piece that is worked on at a time, in bytes: each step makes a copy of it, and a whole answer may come at once.
+const SLICE: usize = 16 << 10;
+
+fn slices(piece: &str) -> impl Iterator<Item = &str> {
+    let mut rest = piece;
+    std::iter::from_fn(move || {
+        let slice = within(rest, SLICE);
+        rest = rest.tail(slice.len());
+        Some(slice).filter(|slice| !slice.is_empty())
+    })
 }
 
 pub type Taken = Result<(), Stop>;
@@ -109,9 +122,11 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         self.grow(piece.len())?;
-        let piece = self.whole_characters(piece, false)?;
-        let steps = self.think.push(&piece);
-        self.follow(steps)
+        slices(piece).try_for_each(|piece| {
+            let piece = self.whole_characters(piece, false)?;
+            let steps = self.think.push(&piece);
+            self.follow(steps)
+        })
     }
 
     pub fn thinking(&mut self, piece: &str) -> Taken {
@@ -120,8 +135,10 @@ impl<'a> Draft<'a> {
         }
         self.grow(piece.len())?;
         self.think.reasons_elsewhere();
-        let piece = self.whole_characters(piece, true)?;
-        self.think_on(&piece)
+        slices(piece).try_for_each(|piece| {
+            let piece = self.whole_characters(piece, true)?;
+            self.think_on(&piece)
+        })
     }
 
     /// What is whole of a piece and of what was kept before it.

@@ -242,22 +242,24 @@ impl<'a> Reply<'a> {
     pub fn plain(&mut self, answer: &mut Answer, mut body: Vec<u8>) -> Result<(), Stop> {
         // What stands around the answer in a document is little; escapes may double what is inside.
         body.extend(answer.read_all(2 * max_answer(self.p)).map_err(Stop::Fault)?);
-        self.whole(&body)
+        self.whole(body)
     }
 
-    fn whole(&mut self, body: &[u8]) -> Result<(), Stop> {
-        let json = match json::read_loose(mark(body), MAX_VALUES, MAX_DEPTH) {
+    fn whole(&mut self, body: Vec<u8>) -> Result<(), Stop> {
+        let json = match json::read_loose(mark(&body), MAX_VALUES, MAX_DEPTH) {
             Ok(json) => json,
             // Some servers stream objects line by line without calling them events.
-            Err(Unread::Malformed(_)) if are_lines(body) => {
+            Err(Unread::Malformed(_)) if are_lines(&body) => {
                 let mut lines = body.split(|byte| *byte == b'\n');
                 lines.try_for_each(|line| self.line(line.trim_ascii(), false))?;
                 self.draft.done |= self.is_finished();
                 return Ok(());
             }
-            Err(Unread::Malformed(_)) => return Err(self.broken(body)),
+            Err(Unread::Malformed(_)) => return Err(self.broken(&body)),
             Err(bound) => return Err(self.fail(&format!("sent an answer that is not read: {bound}"))),
         };
+        // Not held beside what is made of it: it may be large.
+        drop(body);
         // All pieces of a stream in one list: what a list of one holds is the answer itself.
         let json = match json {
             Value::Array(mut pieces) if pieces.len() == 1 => pieces.pop().unwrap_or_default(),

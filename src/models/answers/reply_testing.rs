@@ -42,7 +42,7 @@ pub fn read_whole(format: &Format, json: &Value) -> Read {
     let (p, mut chunks) = (Provider::builtin(), Vec::new());
     let mut on = |chunk| chunks.push(chunk);
     let mut reply = Reply::new(&p, format, &mut on);
-    let taken = reply.whole(json.to_string().as_bytes());
+    let taken = reply.whole(json.to_string().into_bytes());
     (end(*reply, taken), chunks)
 }
 
@@ -62,7 +62,7 @@ pub fn read_every_cut(format: &Format, events: &[Value]) -> Completion {
 
 /// The failure of an answer that is one document, with what is kept of it handed on.
 pub fn fail(reply: &mut Reply, json: &Value) -> Error {
-    assert!(reply.whole(json.to_string().as_bytes()).is_ok());
+    assert!(reply.whole(json.to_string().into_bytes()).is_ok());
     let failed = reply.complete().err().unwrap();
     reply.keep(false);
     failed.error

@@ -13,6 +13,7 @@ use crate::models::openai_body;
 use crate::models::provider::Usage;
 use crate::models::report;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 pub static FORMAT: Format = Format {
     name: apis::COMPLETIONS,
@@ -169,12 +170,12 @@ fn old_call(delta: &Value, draft: &mut Draft) -> Taken {
 }
 
 /// A text, or what it should be the text of. An empty object says nothing that a text behind it could not say.
-fn arguments(function: &Value) -> String {
+fn arguments(function: &Value) -> Cow<'_, str> {
     match function.get("arguments") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Object(members)) if members.is_empty() => String::new(),
-        Some(object @ Value::Object(_)) => object.to_string(),
-        _ => String::new(),
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(Value::Object(members)) if members.is_empty() => Cow::Borrowed(""),
+        Some(object @ Value::Object(_)) => Cow::Owned(object.to_string()),
+        _ => Cow::Borrowed(""),
     }
 }
 
