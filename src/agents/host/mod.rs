@@ -29,20 +29,22 @@ use std::sync::Arc;
 /// Refuses the text `new` if something of the host in it is another than in `old` and in the text it was read from.
 pub fn check(old_text: &str, new_text: Arc<str>, old: &Config, env: &Env) -> Result<()> {
     // What does not parse is refused for that.
-    let Ok(new) = parse::json5(&new_text) else { return Ok(()) };
-    let written = parse::json5(old_text).unwrap_or_default();
+    let Ok(mut new) = parse::json5(&new_text) else { return Ok(()) };
+    let mut written = parse::json5(old_text).unwrap_or_default();
     let check = Check { env, named: Agents::of(old, env).workspaces() };
     let place = Place { node: Some(lookup::root()), is_env: false, of_host: None };
     check.walk(&new, &[&written, old.whole()], place, "")?;
+    let channels = |text: &mut Value| text.get_mut("channels").map(Value::take);
+    let (said, stood) = (channels(&mut new), channels(&mut written));
+    // Both texts may be large.
     drop((new, written));
     // All that it includes and names is what the host's own text names, so it can be looked at.
-    let raw = new;
     let (new, _) = judge(env, new_text, &env.config_path);
-    // What has a mistake does not count; written it is all the same.
-    let both = [Some(&raw), Some(new.whole())];
-    check.kept(old.whole(), both, place, "")?;
+    check.kept(old.whole(), Some(new.whole()), place, "")?;
     guards::check(&new, old, env)?;
-    programs::check(Views { new: both, old: [Some(&written), Some(old.whole())] }, env)?;
+    let after = [said.as_ref(), new.whole().get("channels")];
+    let before = [stood.as_ref(), old.whole().get("channels")];
+    programs::check(Views { new: after, old: before }, env)?;
     servers::check(&new, old, env)
 }
 
@@ -140,16 +142,16 @@ impl Check<'_> {
 
     /// A list of the host's is not taken away: what counts without it may be more. What only exists because it is named,
     /// such as an agent, goes with all it has.
-    fn kept(&self, old: &Value, new: [Option<&Value>; 2], place: Place, at: &str) -> Result<()> {
-        let is_gone = new.iter().flatten().all(|new| new.is_null());
+    fn kept(&self, old: &Value, new: Option<&Value>, place: Place, at: &str) -> Result<()> {
+        let new = new.filter(|new| !new.is_null());
         match old {
-            Value::Array(items) if is_gone && !items.is_empty() => match place.of_host {
+            Value::Array(items) if new.is_none() && !items.is_empty() => match place.of_host {
                 Some(of) => Err(self.named(at, of)),
                 None => Ok(()),
             },
-            Value::Object(_) if is_gone && place.node.is_none_or(|node| node.is_optional()) => Ok(()),
+            Value::Object(_) if new.is_none() && place.node.is_none_or(|node| node.is_optional()) => Ok(()),
             Value::Object(map) => map.iter().try_for_each(|(name, old)| {
-                let new = new.map(|new| new.and_then(|new| new.get(name)));
+                let new = new.and_then(|new| new.get(name));
                 self.kept(old, new, place.member(name), &join(at, name))
             }),
             _ => Ok(()),

@@ -35,8 +35,7 @@ impl<'v> Views<'v> {
     }
 }
 
-pub fn check(whole: Views, env: &Env) -> Result<()> {
-    let channels = whole.child("channels");
+pub fn check(channels: Views, env: &Env) -> Result<()> {
     Views::names(channels.new.into_iter()).into_iter().try_for_each(|id| {
         let node = lookup::find(["channels", id]);
         // A program of the table is one whose rows name a command.
