@@ -8,7 +8,7 @@ use super::run::NewRun;
 use super::world::World;
 use super::{Runs, Taken};
 use crate::agent::brought::Brought;
-use crate::calls::{Call, Provenance};
+use crate::calls::Call;
 use crate::channels::ids::bare;
 use crate::error::{Error, Kind, Result};
 use crate::ids;

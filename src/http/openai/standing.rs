@@ -22,7 +22,7 @@ pub fn transcript(exchange: &Exchange, key: &str) -> Judged<Option<Transcript>> 
     loop {
         let is_over = shared.published.is_over() || Instant::now() > exchange.until;
         match answer.recv_timeout(SLICE) {
-            Ok(found) => return Ok(found.map_err(Refusal::from)?),
+            Ok(found) => return found.map_err(Refusal::from),
             Err(RecvTimeoutError::Timeout) if !is_over => {}
             Err(_) => return Err(restarting()),
         }
