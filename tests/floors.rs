@@ -124,7 +124,7 @@ pub fn sources(dir: &Path) -> Vec<(String, String)> {
                 waiting.push(path);
             } else if name.ends_with(".rs") && !is_test {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_string();
+                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_string();
                 found.push((name, text));
             }
         }
@@ -141,19 +141,32 @@ fn rooms_used(text: &str) -> Vec<String> {
         let rest = &code[at + 7..];
         let end = |text: &str| text.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(text.len());
         match rest.strip_prefix('{') {
-            Some(list) => {
-                let list = &list[..list.find('}').unwrap_or(0)];
-                used.extend(list.split(',').map(|item| item.trim()[..end(item.trim())].to_string()));
-            }
+            Some(list) => used.extend(items(list).map(|item| item[..end(item)].to_string())),
             None => used.push(rest[..end(rest)].to_string()),
         }
     }
     used
 }
 
+/// The items of a list in braces, up to the brace that ends it; those of lists in it belong to their item.
+fn items(list: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0;
+    let is_end = move |c: char| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth < 0
+    };
+    let list = &list[..list.find(is_end).unwrap_or(list.len())];
+    let mut depth = 0;
+    let is_between = move |c: char| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth == 0 && c == ','
+    };
+    list.split(is_between).map(str::trim).filter(|item| !item.is_empty())
+}
+
 #[test]
 fn rooms_are_found_in_every_spelling() {
-    let text =
-        "use crate::json::json;\n// crate::cli\nuse crate::{env, ids::uuid};\nlet x = crate::state::State;";
-    assert_eq!(rooms_used(text), ["json", "env", "ids", "state"]);
+    let text = "use crate::json::json;\n// crate::cli\nuse crate::{env, ids::uuid};\nlet x = crate::state::State;\n\
+                use crate::{calls::{Call, line::{A}}, net};\n#[cfg(test)]\nmod tests;\nuse crate::text;";
+    assert_eq!(rooms_used(text), ["json", "env", "ids", "state", "calls", "net", "text"]);
 }

@@ -24,7 +24,7 @@ fn files_with_locks(src: &Path) -> BTreeSet<String> {
                 waiting.push(path);
             } else if name.ends_with(".rs") && !is_test {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
                 if code.lines().any(has_lock) {
                     found.insert(name);
                 }

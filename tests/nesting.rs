@@ -124,7 +124,7 @@ fn s_h3_refused_subagents_leave_no_sessions_and_end_the_turn() {
 }
 
 #[test]
-fn s_h3_sessions_that_wait_for_each_other_are_three_deep_and_take_one_place_more_each() {
+fn s_h3_sessions_that_wait_for_each_other_end() {
     let server = ModelServer::start(vec![misled(2, 1)]);
     let gateway = attacked(&server, 5, 2);
     let mut client = Client::operator(&gateway, 4);
@@ -133,9 +133,6 @@ fn s_h3_sessions_that_wait_for_each_other_are_three_deep_and_take_one_place_more
     let asked = settled(&server);
     // Its own rounds, one of each of ten turns, and the rounds of four.
     assert!(asked <= 5 + 10 + 4 * 5, "{asked} model calls");
-    let told =
-        server.requests(1).iter().any(|r| r["body"].to_string().contains("through 3 sessions already"));
-    assert!(told, "the model is told: {asked}");
     assert_eq!(client.ok("health", json!({}))["runs"]["active"], 0, "all have ended");
 }
 
@@ -340,4 +337,28 @@ fn s_m9_one_client_alone_may_wait_as_often_as_is_configured() {
         owner.call("chat.send", params).is_err()
     });
     assert_eq!(sent, Some(21), "one that runs, and twenty");
+}
+
+/// S-H3: a turn that waits for another takes no place from it, and the fourth in a row is refused.
+#[test]
+fn s_h3_sessions_that_wait_for_each_other_are_three_deep_and_the_model_is_told() {
+    let send = |n: usize| {
+        let arguments =
+            json!({"sessionKey": format!("s{n}"), "message": format!("to {n}"), "timeoutSeconds": 30});
+        let call = Step::Call {
+            id: format!("c{n}"),
+            name: "sessions_send".into(),
+            arguments: arguments.to_string(),
+        };
+        Reply::Stream(vec![call, Step::Done])
+    };
+    let answers = (0..4).map(|_| texts(&["well"]));
+    let server = ModelServer::start((0..4).map(send).chain(answers).collect());
+    let gateway = attacked(&server, 5, 4);
+    let mut client = Client::operator(&gateway, 4);
+    crate::agent::turn(&mut client, "go", "k").unwrap();
+    let requests = server.requests(8);
+    // The fifth is the second of the third session: what it sent went nowhere.
+    assert!(requests[4]["body"].to_string().contains("through 3 sessions already"), "{}", requests[4]);
+    assert_eq!(settled(&server), 8);
 }

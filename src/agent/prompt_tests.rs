@@ -70,7 +70,7 @@ fn files_are_cut_visibly_and_links_are_named_not_followed() {
         text.contains("# AGENTS.md\n\nhéllo\n[cut here: only 5 characters of the file are shown]"),
         "{text}"
     );
-    assert!(text.contains("# USER.md\n\nbÿd"), "{text}");
+    assert!(text.contains("# USER.md\n\nb\u{fffd}d"), "{text}");
     assert!(text.contains("# SOUL.md\n\n[not shown: ") && !text.contains("canary"), "{text}");
     assert!(text.contains("# TOOLS.md\n\n[not shown: ") && !text.contains("# HEARTBEAT.md"), "{text}");
     assert!(text.contains("# MEMORY.md\n\npriva"), "{text}");

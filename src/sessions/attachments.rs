@@ -161,7 +161,7 @@ mod tests {
             (b"\xff\xfeh\0i\0", "text/plain", "hi"),
             (b"\xef\xbb\xbfhi", "text/plain", "hi"),
             (b"\xc4\xe3", "text/plain; charset=gbk", "你"),
-            (b"one \xff bad byte", "text/x-log", "one ÿ bad byte"),
+            (b"one \xff bad byte", "text/x-log", "one \u{fffd} bad byte"),
         ] {
             let read = read(json!({"content": base64(bytes), "mimeType": mime, "fileName": "a"})).unwrap();
             assert_eq!(read.texts, format!("\n\n[file: a]\n{want}\n[end of file]"));

@@ -279,7 +279,7 @@ fn s_h1_what_stays_or_names_nothing_of_the_host_passes() {
         "{models: {providers: {n: {baseUrl: 'http://h', apiKey: 'k', models: []}}}}",
         "{channels: {telegram: {customCommands: [{command: 'x', description: 'y'}], webhookPath: '/hook'}}}",
         "{mystery: {cmd: ['sh', '-c', 'x']}, ui: {assistant: {name: 'costs $5'}}}",
-        "{channels: {irc: {enabled: false, dmPolicy: 'open', allowFrom: ['x'], groups: {g: {requireMention: false}}, textChunkLimit: 5}}}",
+        "{channels: {irc: {enabled: false, dmPolicy: 'open', allowFrom: ['x', '*'], groups: {g: {requireMention: false}}, textChunkLimit: 5}}}",
         "{channels: {irc: {accounts: {a: {enabled: false}}}}}",
         "{channels: {irc: null, whatsapp: {sendReadReceipts: false}}, mystery: null}",
         "{env: {vars: {MY_API_KEY: 'x'}}, hooks: {path: '/hooks'}}",

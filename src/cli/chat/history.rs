@@ -5,6 +5,7 @@
 //! shortens it when it has grown to twice its size.
 use crate::error::{Error, Result};
 use crate::files;
+use crate::json;
 use crate::parts::Parts;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -32,7 +33,7 @@ impl History {
         // One that is not there, or cannot be read, holds nothing.
         let text = files::read_end(&path, MOST_BYTES).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<String>(line).ok());
+        let lines = text.lines().filter_map(|line| json::read_as::<String>(line, 1, 1).ok());
         let mut entries: Vec<String> = lines.filter(|entry| !entry.trim().is_empty()).collect();
         let is_long = entries.len() > 2 * MOST;
         entries.drain(..entries.len().saturating_sub(MOST));

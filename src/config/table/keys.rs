@@ -721,7 +721,7 @@ pub static KEYS: &[Key] = &[
     key("session.sendPolicy.rules.*.match.channel", TEXT, NONE, "Channel of the session"),
     key("session.sendPolicy.rules.*.match.chatType", &Enum(&["direct", "group", "channel", "dm"]), NONE, "Kind of conversation"),
     key("session.sendPolicy.rules.*.match.keyPrefix", TEXT, NONE, "Start of the session key"),
-    key("session.store", TEXT, NONE, "File of the session index, with {agentId} in it").host(),
+    key("session.store", TEXT, RESTART, "File of the session index, with {agentId} in it").host(),
     key("session.typingIntervalSeconds", POSITIVE, NONE, "Seconds between typing signs").or("6"),
     key("session.typingMode", TYPING, NONE, "When typing is shown"),
 
