@@ -24,7 +24,16 @@ fn files_with_locks(src: &Path) -> BTreeSet<String> {
                 waiting.push(path);
             } else if name.ends_with(".rs") && !is_test {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                let is_tests = |after: &str| after.contains("mod test") && after.trim_end().ends_with('{');
+                let mut parts = text.split_inclusive("#[cfg(test)]\n").peekable();
+                let mut code = String::new();
+                while let Some(part) = parts.next() {
+                    code.push_str(part);
+                    // The modules of tests end a file.
+                    if parts.peek().is_some_and(|after| is_tests(after.lines().next().unwrap_or_default())) {
+                        break;
+                    }
+                }
                 if code.lines().any(has_lock) {
                     found.insert(name);
                 }
