@@ -29,11 +29,13 @@ use crate::threads;
 use crate::tls;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded};
 use std::sync::{Arc, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Events on their way to the state thread; senders wait when it is full.
 const INBOX: usize = 256;
 const STATE_STACK: usize = 1 << 20;
+/// How long the threads of a generation take to begin, generously.
+const SETTLING: Duration = Duration::from_millis(150);
 
 pub struct Generation {
     shared: Arc<Shared>,
@@ -42,6 +44,8 @@ pub struct Generation {
     changed: Receiver<()>,
     done: Receiver<std::result::Result<Ending, String>>,
     judge: Receiver<()>,
+    /// When all threads have begun, and code that only a start needs can be let go of; `None` once it was.
+    settled_at: Option<Instant>,
 }
 
 /// How a generation ended.
@@ -101,7 +105,8 @@ impl Generation {
             let _ = died.send(Err(what));
         })?;
         process.succession.serve(shared.clone());
-        Ok(Generation { shared, workers, changed, done, judge })
+        let settled_at = Some(Instant::now() + SETTLING);
+        Ok(Generation { shared, workers, changed, done, judge, settled_at })
     }
 
     /// Waits until the state thread wants the configuration judged (`None`) or has ended; meanwhile sees to the workers.
@@ -132,7 +137,7 @@ impl Generation {
 
     /// Until there is something to do.
     fn wait(&mut self) {
-        let due = self.workers.turn();
+        let due = [self.workers.turn(), self.settled_at].into_iter().flatten().min();
         let mut select = Select::new();
         select.recv(&self.done);
         select.recv(&self.judge);
@@ -142,6 +147,10 @@ impl Generation {
             // The time being up is a reason to look, like any other.
             Some(due) => drop(select.ready_deadline(due)),
             None => drop(select.ready()),
+        }
+        if self.settled_at.is_some_and(|at| at <= Instant::now()) {
+            self.settled_at = None;
+            crate::sys::release_code();
         }
     }
 

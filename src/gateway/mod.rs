@@ -115,7 +115,6 @@ impl Process {
             let generation = Generation::start(&self, verdict.clone(), left, started)
                 .inspect_err(|e| log::error!(target: "gateway", "{e}"))?;
             notify::ready(&verdict.env);
-            crate::sys::release_code();
             let ending = self.attend(generation)?;
             started = Instant::now();
             if !ending.is_restart || self.asked.stop.try_recv().is_ok() {
