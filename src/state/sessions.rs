@@ -60,17 +60,14 @@ impl Sessions {
     pub fn load(shared: Arc<Shared>) -> Sessions {
         let agents = shared.agents();
         let rules = agents.key_rules();
-        let (mut loaded, mut unread) = (BTreeMap::new(), BTreeMap::new());
-        for id in agents.ids() {
-            match roster::read_index(&shared, &id, &rules) {
-                Ok(index) => drop(loaded.insert(id, Agent::new(index))),
-                Err(e) => drop(unread.insert(id, e)),
-            }
-        }
+        let indexes: Vec<_> =
+            agents.ids().into_iter().map(|id| (roster::read_index(&shared, &id, &rules), id)).collect();
         if let Some(told) = newer::told(&shared.env.state_dir, &agents.ids()) {
             log::warn!(target: "gateway/sessions", "{told}");
         }
-        let sessions = Sessions { rules, agents: loaded, unread, shared, revision: 0 };
+        let (agents, unread) = (BTreeMap::new(), BTreeMap::new());
+        let mut sessions = Sessions { rules, agents, unread, shared, revision: 0 };
+        indexes.into_iter().for_each(|(index, id)| sessions.bring(id, index));
         sessions.shared.published.set_indexes(sessions.looked());
         sessions
     }

@@ -67,8 +67,9 @@ struct Server<'a> {
 /// models tells of none.
 pub fn ask(provider: &Provider, time: Duration) -> Option<Told> {
     let server = Server::of(provider, time)?;
-    let Some((models, listed)) = server.listed() else {
-        return server.answers().then(|| Told { models: Vec::new(), window: None });
+    let list = server.reach(&server.models(), None)?;
+    let Some((models, listed)) = list.and_then(|list| server.listed(&list)) else {
+        return Some(Told { models: Vec::new(), window: None });
     };
     let has = models.iter().any(|model| same(model, &provider.model));
     let window = listed.or_else(|| has.then(|| server.shown()).flatten());
@@ -100,15 +101,12 @@ impl<'a> Server<'a> {
         Some(Server { origin, base, headers, is_ollama, model: &provider.model, cancel, watch_time: time })
     }
 
-    /// Whether somebody there speaks HTTP.
-    fn answers(&self) -> bool {
-        let time = self.watch_time;
-        let watch = Watch::new(&self.cancel, Timeouts { connect: time, first_token: time, idle: time });
-        let url = format!("{}/models", self.base);
-        send(&Call { url: &url, headers: &self.headers, body: None }, &watch).is_ok()
+    fn fetch(&self, url: &str, body: Option<&[u8]>) -> Option<Value> {
+        self.reach(url, body).flatten()
     }
 
-    fn fetch(&self, url: &str, body: Option<&[u8]>) -> Option<Value> {
+    /// What is answered there, if it is JSON; `None` when nobody answers.
+    fn reach(&self, url: &str, body: Option<&[u8]>) -> Option<Option<Value>> {
         let time = self.watch_time;
         let watch = Watch::new(&self.cancel, Timeouts { connect: time, first_token: time, idle: time });
         let mut headers = self.headers.clone();
@@ -116,17 +114,22 @@ impl<'a> Server<'a> {
             headers.push(("content-type".to_string(), "application/json".to_string()));
         }
         let call = Call { url, headers: &headers, body };
-        let mut answer = send(&call, &watch).ok().filter(|answer| answer.status == 200)?;
-        json::read(answer.read_all(MAX_ANSWER).ok()?, MAX_VALUES, 32).ok()
+        let mut answer = send(&call, &watch).ok()?;
+        let text = if answer.status == 200 { answer.read_all(MAX_ANSWER).ok() } else { None };
+        Some(text.and_then(|text| json::read(text, MAX_VALUES, 32).ok()))
     }
 
     fn get(&self, path: &str) -> Option<Value> {
         self.fetch(&format!("{}{path}", self.origin), None)
     }
 
+    /// Where the list is that all such servers have.
+    fn models(&self) -> String {
+        format!("{}/models", self.base)
+    }
+
     /// The models of the list that all such servers have, and what it says of ours.
-    fn listed(&self) -> Option<(Vec<String>, Option<Window>)> {
-        let list = self.fetch(&format!("{}/models", self.base), None)?;
+    fn listed(&self, list: &Value) -> Option<(Vec<String>, Option<Window>)> {
         let entries = list.get("data")?.as_array()?;
         let id = |entry: &Value| entry.get("id").and_then(Value::as_str).map(str::to_string);
         let ours = entries.iter().find(|entry| id(entry).is_some_and(|id| same(&id, self.model)));
@@ -236,7 +239,7 @@ pub fn of_turn(provider: &Provider) -> Option<u64> {
     let provider = provider.clone();
     let work = move || {
         let listed = Server::of(&provider, TIME).and_then(|server| {
-            let (_, listed) = server.listed()?;
+            let (_, listed) = server.fetch(&server.models(), None).and_then(|list| server.listed(&list))?;
             // Unasked, what is called Ollama only gets no POST that a model might answer.
             let server = Server { is_ollama: false, ..server };
             listed.or_else(|| server.shown()).filter(|window| window.is_served)

@@ -54,19 +54,24 @@ impl Sessions {
         self.rules = self.shared.agents().key_rules();
         self.revision += 1;
         for (id, index) in added.into_iter().filter(|(id, _)| ids.contains(id)) {
-            match index {
-                Ok(index) => {
-                    self.unread.remove(&id);
-                    self.agents.entry(id).or_insert_with(|| Agent::new(index));
-                }
-                Err(e) => drop(self.unread.insert(id, e)),
-            }
+            self.bring(id, index);
         }
         for (id, agent) in &mut self.agents {
             agent.is_leaving = !ids.contains(id);
         }
         self.forget_left();
         self.shared.published.set_indexes(self.looked());
+    }
+
+    /// An agent with its index, or why that cannot be read.
+    pub(super) fn bring(&mut self, id: String, index: Result<Index>) {
+        match index {
+            Ok(index) => {
+                self.unread.remove(&id);
+                self.agents.entry(id).or_insert_with(|| Agent::new(index));
+            }
+            Err(e) => drop(self.unread.insert(id, e)),
+        }
     }
 
     /// Refuses new work for an agent from now on, and has `work` done and answered by the store thread when all that
