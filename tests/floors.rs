@@ -124,12 +124,22 @@ pub fn sources(dir: &Path) -> Vec<(String, String)> {
                 waiting.push(path);
             } else if name.ends_with(".rs") && !is_test {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_string();
-                found.push((name, text));
+                found.push((name, without_tests(&text).to_string()));
             }
         }
     }
     found
+}
+
+/// A text up to its modules of tests, which end a file.
+fn without_tests(text: &str) -> &str {
+    const MARK: &str = "#[cfg(test)]\n";
+    let begins = |at: usize| {
+        let line = text[at + MARK.len()..].lines().next().unwrap_or_default();
+        line.contains("mod test") && line.ends_with('{')
+    };
+    let end = text.match_indices(MARK).map(|(at, _)| at).find(|at| begins(*at));
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// The rooms that a text names as `crate::room` or `crate::{room, ..}`, comments aside.

@@ -1,4 +1,5 @@
 //! Issue 10, item 11: the list of locks and statics in ARCHITECTURE.md is whole and true.
+use crate::floors::sources;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -14,33 +15,8 @@ fn has_lock(line: &str) -> bool {
 
 /// The source files with a lock or such a static outside of tests, as paths below `src/`.
 fn files_with_locks(src: &Path) -> BTreeSet<String> {
-    let (mut found, mut waiting) = (BTreeSet::new(), vec![src.to_path_buf()]);
-    while let Some(dir) = waiting.pop() {
-        for entry in std::fs::read_dir(dir).unwrap().flatten() {
-            let path = entry.path();
-            let name = path.strip_prefix(src).unwrap().to_string_lossy().into_owned();
-            let is_test = ["tests", "testing", "fuzz"].iter().any(|part| name.contains(part));
-            if path.is_dir() {
-                waiting.push(path);
-            } else if name.ends_with(".rs") && !is_test {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let is_tests = |after: &str| after.contains("mod test") && after.trim_end().ends_with('{');
-                let mut parts = text.split_inclusive("#[cfg(test)]\n").peekable();
-                let mut code = String::new();
-                while let Some(part) = parts.next() {
-                    code.push_str(part);
-                    // The modules of tests end a file.
-                    if parts.peek().is_some_and(|after| is_tests(after.lines().next().unwrap_or_default())) {
-                        break;
-                    }
-                }
-                if code.lines().any(has_lock) {
-                    found.insert(name);
-                }
-            }
-        }
-    }
-    found
+    let found = sources(src).into_iter().filter(|(_, text)| text.lines().any(has_lock));
+    found.map(|(name, _)| name).collect()
 }
 
 #[test]
