@@ -228,15 +228,11 @@ fn the_command_line_writes_in_place() {
         assert_eq!(text(&gateway), now, "{args:?}");
     }
     for (mode, key, value, effect) in [
-        ("off", "ui.seamColor", "#111111", "at its next start, as gateway.reload.mode is off"),
+        ("off", "ui.assistant.name", "Ada", "at its next start, as gateway.reload.mode is off"),
         ("hot", "gateway.port", "19001", "which gateway.reload.mode=hot leaves to you"),
-        ("restart", "ui.seamColor", "#222222", "restarts in process"),
-        (
-            "hybrid",
-            "browser.enabled",
-            "false",
-            "has no effect: the part that it is for is not in this version",
-        ),
+        ("restart", "ui.assistant.name", "Eve", "restarts in process"),
+        ("restart", "ui.seamColor", "#222222", "has no effect: nothing in this version reads it"),
+        ("hybrid", "browser.enabled", "false", "has no effect: nothing in this version reads it"),
     ] {
         set(&["gateway.reload.mode", mode]);
         let told = set(&[key, value]);
@@ -401,14 +397,15 @@ fn a_result_that_cannot_be_written_is_a_failure() {
 fn a_plan_is_shown_before_a_file_is_put_in_place() {
     let gateway = down();
     let new = gateway.dir.join("new.json5");
-    let text = text(&gateway).replace("canvasHost: { enabled: false },", "").replace("#1", "#2");
+    let text = text(&gateway).replace("canvasHost: { enabled: false },", "").replace("0x10", "0x11");
     std::fs::write(&new, text.replace("mode: 'local'", "mode: 'local', port: 5000, reload: {mode: 'hot'}"))
         .unwrap();
     let file = new.to_str().unwrap();
     let shown = out(&gateway, &["config", "diff", "--plan", file]);
     let row = |path: &str| shown.lines().find(|line| line.contains(path)).unwrap_or_default().to_string();
     assert!(row("gateway.port").starts_with("restart") && row("gateway.port").contains("5000"), "{shown}");
-    assert!(row("gateway.reload.mode").starts_with("nothing"), "{shown}");
+    assert!(row("gateway.reload.mode").starts_with("nothing  "), "{shown}");
+    assert!(row("mystery.kept").starts_with("nothing: not read here"), "{shown}");
     assert!(!shown.contains(TOKEN) && !shown.contains("canary-2f1b"));
     let report = json_of(&gateway, &["config", "diff", "--plan", file, "--json"]);
     assert_eq!(report["plan"]["restart"], json!(["gateway.port", "canvasHost.enabled"]));

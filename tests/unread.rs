@@ -1,6 +1,8 @@
 //! What `config`, `setup` and `doctor` say of changes that a running gateway does not take over, cannot use or never reads.
 use crate::cli::{fails, json_of, out, text};
+use crate::floors::sources;
 use crate::harness::*;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// Both outputs of a command that must succeed, and that has waited for nothing.
@@ -22,9 +24,42 @@ fn n_15_a_key_that_nothing_reads_restarts_nothing() {
     let gateway = Gateway::plain();
     let (told, note) = at_once(&gateway, &["config", "set", "gateway.bnd", "lan", "--force"]);
     assert!(told.contains("Updated gateway.bnd.") && note.contains("not read"), "{told} {note}");
+    has_log(&gateway, "not read in this version (gateway.bnd)");
     at_once(&gateway, &["config", "unset", "gateway.bnd"]);
-    has_log(&gateway, "in force at once (gateway.bnd)");
     assert!(!gateway.log().contains("config change:"), "{}", gateway.log());
+}
+
+/// Keys of the original that this version does not read are told apart from those that are in force.
+#[test]
+fn i10_4_a_key_that_this_version_does_not_read_is_not_told_as_in_force() {
+    let gateway = Gateway::plain();
+    let (told, _) = at_once(&gateway, &["config", "set", "tools.web.fetch.cacheTtlMinutes", "3"]);
+    assert!(told.ends_with(". It has no effect: nothing in this version reads it.\n"), "{told}");
+    has_log(&gateway, "not read in this version (tools.web.fetch.cacheTtlMinutes)");
+    assert!(!gateway.log().contains("in force at once"), "{}", gateway.log());
+}
+
+/// The table says of each key whether it is read; the sources must name those that are, by their last name at least.
+#[test]
+fn i10_4_the_keys_that_nothing_reads_are_those_that_the_table_says() {
+    let told = json_of(&Gateway::plain(), &["config", "list", "--defaults", "--json"]);
+    let src = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+    let aside = |file: &str| ["config/", "doctor/", "unsupported"].iter().any(|part| file.starts_with(part));
+    let texts: Vec<String> =
+        sources(src).into_iter().filter(|(file, _)| !aside(file)).map(|(_, text)| text).collect();
+    let is_key = |c: char| c.is_ascii_alphanumeric() || "._-{}*".contains(c);
+    let pieces = texts.iter().flat_map(|text| text.split('"'));
+    let named: HashSet<&str> = pieces.filter(|piece| piece.chars().all(is_key)).collect();
+    let names: HashSet<&str> = named.iter().flat_map(|path| path.split('.')).collect();
+    for key in told["keys"].as_array().unwrap() {
+        let path = key["path"].as_str().unwrap();
+        let last = path.rsplit('.').find(|name| *name != "*").unwrap();
+        match key["class"].as_str() {
+            Some("none") => assert!(names.contains(last), "{path} is read by nothing: class UNREAD"),
+            Some("unread") => assert!(!path.contains('.') || !named.contains(path), "{path} is read"),
+            _ => {}
+        }
+    }
 }
 
 // N-26: what is not set and what does not exist are two things, for unset as for get.

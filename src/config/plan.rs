@@ -17,6 +17,8 @@ pub struct Plan {
     pub restart: Vec<String>,
     /// Paths that are read where they are used: in force at once.
     pub none: Vec<String>,
+    /// Paths that nothing in this version reads.
+    pub unread: Vec<String>,
 }
 
 /// What changing from `old` to `new`, both as they are in force, asks for.
@@ -37,34 +39,35 @@ fn between(old: &Value, new: &Value) -> Plan {
 
 impl Plan {
     pub fn is_empty(&self) -> bool {
-        self.hot.is_empty() && self.restart.is_empty() && self.none.is_empty()
+        self.paths().is_empty()
     }
 
-    /// Whether nothing changes but for parts that this version does not have.
+    /// Whether all that changes, and something does, is without effect in this version.
     pub fn is_idle(&self) -> bool {
-        let is_idle = !self.hot.is_empty() && self.hot.iter().all(|(action, _)| !action.is_here());
-        is_idle && self.restart.is_empty() && self.none.is_empty()
+        let is_idle = self.hot.iter().all(|(action, _)| !action.is_here());
+        is_idle && self.restart.is_empty() && self.none.is_empty() && !self.is_empty()
     }
 
-    /// All changed paths, in the order restart, hot, none.
+    /// All changed paths, in the order restart, hot, none, unread.
     pub fn paths(&self) -> Vec<&str> {
-        let hot = self.hot.iter().flat_map(|(_, paths)| paths);
-        self.restart.iter().chain(hot).chain(&self.none).map(String::as_str).collect()
+        self.restarts("restart").into_iter().chain(self.unread.iter().map(String::as_str)).collect()
     }
 
-    /// The paths that ask for a restart under this `gateway.reload.mode`. Bookkeeping never does (R-02a).
+    /// The paths that ask for a restart under this `gateway.reload.mode`; what nothing reads never does, such as the
+    /// bookkeeping of other programs (R-02a).
     pub fn restarts(&self, mode: &str) -> Vec<&str> {
-        let all =
-            if mode == "restart" { self.paths() } else { self.restart.iter().map(String::as_str).collect() };
-        all.into_iter().filter(|path| !matches!(path.split('.').next(), Some("meta" | "wizard"))).collect()
+        let hot = self.hot.iter().flat_map(|(_, paths)| paths);
+        let others = hot.chain(&self.none).filter(|_| mode == "restart");
+        self.restart.iter().chain(others).map(String::as_str).collect()
     }
 
     /// One line of what is done under this mode, for the log.
     pub fn told(&self, mode: &str) -> String {
         match mode {
             "off" if !self.is_empty() => self.paths().join(", "),
-            "restart" if !self.restarts(mode).is_empty() => {
-                format!("restart ({})", self.restarts(mode).join(", "))
+            "restart" => {
+                let restart = self.restarts(mode).into_iter().map(str::to_string).collect();
+                Plan { restart, unread: self.unread.clone(), ..Plan::default() }.to_string()
             }
             _ => self.to_string(),
         }
@@ -73,6 +76,7 @@ impl Plan {
     fn add(&mut self, segments: &[&str], path: &str) {
         let paths = match lookup::reload(segments.iter().copied()) {
             Reload::None => &mut self.none,
+            Reload::Unread => &mut self.unread,
             Reload::Restart => &mut self.restart,
             Reload::Hot(action) => {
                 let at = match self.hot.iter().position(|(name, _)| *name == action) {
@@ -131,8 +135,10 @@ impl fmt::Display for Plan {
         for (action, paths) in &self.hot {
             parts.push(format!("{action} ({})", paths.join(", ")));
         }
-        if !self.none.is_empty() {
-            parts.push(format!("in force at once ({})", self.none.join(", ")));
+        for (told, paths) in [("in force at once", &self.none), ("not read in this version", &self.unread)] {
+            if !paths.is_empty() {
+                parts.push(format!("{told} ({})", paths.join(", ")));
+            }
         }
         f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;
         f.write_str(&parts.join("; "))
@@ -162,7 +168,7 @@ mod tests {
             (
                 json!({"gateway": {"reload": {"mode": "off"}}, "ui": {}}),
                 json!({"gateway": {"remote": {"url": "u"}}, "ui": {"seamColor": "#fff"}}),
-                "in force at once (gateway.reload.mode, gateway.remote.url, ui.seamColor)",
+                "in force at once (gateway.reload.mode, gateway.remote.url); not read in this version (ui.seamColor)",
             ),
             (
                 json!({"agents": {"list": [1]}}),
@@ -179,7 +185,7 @@ mod tests {
                 json!({"channels": {"telegram": {"enabled": false}}}),
                 "noted for channels (channels.telegram.enabled, channels.slack.x)",
             ),
-            (json!({"x": 1}), json!({"x": {"y": 1}}), "in force at once (x)"),
+            (json!({"x": 1}), json!({"x": {"y": 1}}), "not read in this version (x)"),
             (
                 json!({}),
                 json!({"models": {"providers": {"a.b": {}}}}),
@@ -195,7 +201,7 @@ mod tests {
         let stamp = json!({"meta": {"lastTouchedAt": "x", "any": {"thing": 1}}, "wizard": {"lastRunAt": "y", "z": 1}});
         for (old, new) in [(json!({}), stamp.clone()), (stamp, json!({}))] {
             let plan = between(&old, &new);
-            assert!(plan.restart.is_empty() && plan.hot.is_empty() && plan.none.len() == 4, "{plan:?}");
+            assert!(plan.is_idle() && plan.unread.len() == 4, "{plan:?}");
         }
     }
 

@@ -80,7 +80,9 @@ pub(super) fn needs(plan: &Plan) -> Vec<(String, &str)> {
     for (action, paths) in &plan.hot {
         all.extend(paths.iter().map(|path| (action.to_string(), path.as_str())));
     }
-    all.extend(plan.none.iter().map(|path| ("nothing".to_string(), path.as_str())));
+    for (needs, paths) in [("nothing", &plan.none), ("nothing: not read here", &plan.unread)] {
+        all.extend(paths.iter().map(|path| (needs.to_string(), path.as_str())));
+    }
     all
 }
 
@@ -89,7 +91,10 @@ pub(super) fn as_json(plan: &Plan) -> Value {
         let of = plan.hot.iter().filter(move |(action, _)| action.is_here() == is_here);
         of.map(|(action, paths)| json!({"action": action.name(), "paths": paths})).collect::<Vec<_>>()
     };
-    json!({"restart": plan.restart, "hot": named(true), "none": plan.none, "unsupported": named(false)})
+    json!({
+        "restart": plan.restart, "hot": named(true), "none": plan.none, "unread": plan.unread,
+        "unsupported": named(false),
+    })
 }
 
 /// A value as one cell of a table.

@@ -132,13 +132,13 @@ pub(super) fn effect(written: &Written, goes_on: bool, applied: Option<Outcome>)
         _ if applied == Some(Outcome::InForce) => ". The running gateway has applied it.",
         _ if applied.is_some() => ".",
         _ if !written.written => " is so already.",
+        _ if plan.is_idle() => ". It has no effect: nothing in this version reads it.",
         _ if goes_on => ". A running gateway goes on as it is.",
         "off" => ". A running gateway takes it up at its next start, as gateway.reload.mode is off.",
         "hot" if !plan.restart.is_empty() => {
             ". In force after a restart of the gateway, which gateway.reload.mode=hot leaves to you."
         }
         mode if !plan.restarts(mode).is_empty() => ". A running gateway restarts in process to apply it.",
-        _ if written.plan.is_idle() => ". It has no effect: the part that it is for is not in this version.",
         _ => ". A running gateway applies it within a second.",
     }
 }

@@ -118,6 +118,7 @@ impl Entry<'_> {
 fn about(row: &Row) -> String {
     let class = match row.class() {
         "none" => "in force at once",
+        "unread" => "not read in this version",
         "reload" => "reloaded",
         _ => "restarts",
     };

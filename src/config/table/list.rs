@@ -17,10 +17,12 @@ pub struct Row {
 }
 
 impl Row {
-    /// What a change of it does to a gateway that runs: `none` (it is read where it is used), `reload` or `restart`.
+    /// What a change of it does to a gateway that runs: `none` (it is read where it is used), `unread`, `reload` or
+    /// `restart`.
     pub fn class(&self) -> &'static str {
         match self.key.reload {
             Reload::None => "none",
+            Reload::Unread => "unread",
             Reload::Hot(_) => "reload",
             Reload::Restart => "restart",
         }

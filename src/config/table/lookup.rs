@@ -43,13 +43,13 @@ pub fn is_covered(path: &[&str]) -> bool {
     true
 }
 
-/// What a change of this path does: the class of the longest row that covers it; nothing where nothing reads it.
+/// What a change of this path does: the class of the longest row that covers it.
 pub fn reload<'p>(path: impl IntoIterator<Item = &'p str>) -> Reload {
     let mut class = Reload::Restart;
     let mut node = root();
     for segment in path {
         let Some(next) = node.child(segment) else {
-            return if node.kind() == Type::Any { class } else { Reload::None };
+            return if node.kind() == Type::Any { class } else { Reload::Unread };
         };
         node = next;
         class = node.key().map_or(class, |key| *key.reload);
@@ -329,15 +329,15 @@ mod tests {
         for (path, want) in [
             ("gateway.port", Reload::Restart),
             ("gateway.reload.mode", Reload::None),
-            ("meta.lastTouchedAt", Reload::None),
+            ("meta.lastTouchedAt", Reload::Unread),
             ("agents.defaults.heartbeat.every", Reload::Hot(Action::Heartbeat)),
             ("agents.list", Reload::None),
             ("channels", Reload::Restart),
             ("channels.telegram.groups", Reload::Hot(Action::Channels)),
-            ("nonsense", Reload::None),
+            ("nonsense", Reload::Unread),
             // N-15
-            ("gateway.bnd", Reload::None),
-            ("gateway.auth.tokn", Reload::None),
+            ("gateway.bnd", Reload::Unread),
+            ("gateway.auth.tokn", Reload::Unread),
         ] {
             assert_eq!(reload(path.split('.')), want, "{path}");
         }
