@@ -1,50 +1,74 @@
-//! What has been counted since the process began: one row a number, for `health`, `status` and whoever asks later.
+//! What the gateway counts and measures: one row a number, for `health`, `status` and `/metrics`.
 //!
-//! Any thread counts, without a lock and in no order (`Relaxed`); nothing in the program decides by these numbers. What
-//! is known elsewhere, such as the clients that are here now, is not counted twice: `state/health.rs` puts it beside them.
-use crate::json::Put;
-use serde_json::{Map, Value};
+//! Any thread counts, without a lock and in no order (`Relaxed`); nothing in the program decides by these numbers. Who
+//! changes what a gauge tells sets it; what is known elsewhere at any moment is set when somebody asks (`state/health.rs`).
+use crate::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Methods that are counted one by one. More would share the last place: a test of their table says when.
 pub const METHODS: usize = 128;
 
-macro_rules! metrics {
-    ($($(#[$doc:meta])* $name:ident $text:literal;)+) => {
-        #[derive(Debug, Clone, Copy)]
-        pub enum Metric { $($(#[$doc])* $name),+ }
+/// What a number is, and its unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Since the process began.
+    Counter,
+    /// The same of milliseconds, told in seconds where units are the base ones.
+    CounterMs,
+    /// At this moment.
+    Gauge,
+    /// Kept as a moment, 0 for none; told as the time since then, in units as `CounterMs`.
+    Since,
+}
+use Kind::{Counter, CounterMs, Gauge, Since};
 
-        const NAMES: &[&str] = &[$($text),+];
+pub struct Row {
+    /// As `health` and `status` have it.
+    pub name: &'static str,
+    /// As Prometheus has it, behind `openclaw_`.
+    pub outside: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($metric:ident $kind:ident $name:literal $outside:literal $help:literal;)+) => {
+        #[derive(Debug, Clone, Copy)]
+        pub enum Metric { $($metric),+ }
+
+        const ROWS: &[Row] = &[$(Row { name: $name, outside: $outside, kind: $kind, help: $help }),+];
     };
 }
 
 metrics! {
-    /// Clients that passed `connect`.
-    Joined "clientsJoined";
-    /// Requests that were refused or failed, of all methods and of none.
-    RequestsFailed "requestsFailed";
-    /// Events that a slow client did not get.
-    EventsDropped "eventsDropped";
-    RunsStarted "runsStarted";
-    RunsEnded "runsEnded";
-    /// Those of the ended ones that failed or were stopped.
-    RunsFailed "runsFailed";
-    /// Requests to model servers, retries included, and the time until their ends.
-    ModelCalls "modelCalls";
-    ModelMs "modelMs";
-    /// As the model servers counted them; what came from their caches is input.
-    TokensIn "tokensIn";
-    TokensOut "tokensOut";
-    ToolCalls "toolCalls";
-    /// Messages that a platform has taken, and those that it never will.
-    DeliveriesConfirmed "deliveriesConfirmed";
-    DeliveriesFailed "deliveriesFailed";
-    /// Times that a worker of the gateway ended without having been told to.
-    WorkersFailed "workersFailed";
+    Joined Counter "clientsJoined" "clients_joined_total" "Clients that passed connect.";
+    RequestsFailed Counter "requestsFailed" "requests_failed_total" "Requests that were refused or failed.";
+    EventsDropped Counter "eventsDropped" "events_dropped_total" "Events that a slow client did not get.";
+    RunsStarted Counter "runsStarted" "runs_started_total" "Turns of agents that began.";
+    RunsEnded Counter "runsEnded" "runs_ended_total" "Turns that ended.";
+    RunsFailed Counter "runsFailed" "runs_failed_total" "Turns that failed or were stopped.";
+    ModelCalls Counter "modelCalls" "model_calls_total" "Requests to model servers, retries included.";
+    ModelMs CounterMs "modelMs" "model_seconds_total" "Time that these took.";
+    TokensIn Counter "tokensIn" "tokens_in_total" "Tokens that models read, from their caches too.";
+    TokensOut Counter "tokensOut" "tokens_out_total" "Tokens that models wrote.";
+    ToolCalls Counter "toolCalls" "tool_calls_total" "Calls of tools.";
+    DeliveriesConfirmed Counter "deliveriesConfirmed" "deliveries_confirmed_total" "Messages that a platform has taken.";
+    DeliveriesFailed Counter "deliveriesFailed" "deliveries_failed_total" "Messages that no platform will take.";
+    WorkersFailed Counter "workersFailed" "workers_failed_total" "Parts of the gateway that ended untold.";
+    Clients Gauge "clients" "clients" "Clients that are connected.";
+    BytesArriving Gauge "bytesArriving" "arriving_bytes" "Of messages that have begun to arrive.";
+    BytesInWork Gauge "bytesInWork" "in_work_bytes" "Of requests that are worked on.";
+    BytesUnsent Gauge "bytesUnsent" "unsent_bytes" "Of frames that clients have not taken yet.";
+    EventsWaiting Gauge "eventsWaiting" "events_waiting" "Events that wait for the state thread.";
+    StoreWaiting Gauge "storeWaiting" "store_waiting" "Writes that wait for the disk.";
+    DeliveriesWaiting Gauge "deliveriesWaiting" "deliveries_waiting" "Messages that wait for their platform.";
+    DeliveriesOldest Since "deliveriesOldestMs" "deliveries_oldest_seconds" "Age of the oldest of these.";
+    DeliveriesUncertain Gauge "deliveriesUncertain" "deliveries_uncertain" "Messages of which nobody knows whether they arrived.";
+    Threads Gauge "threads" "threads" "Threads that run.";
+    ThreadsMost Gauge "threadsMost" "threads_most" "The most that ever ran at a time.";
 }
 
-const COUNT: usize = NAMES.len();
-static COUNTS: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
+static NUMBERS: [AtomicU64; ROWS.len()] = [const { AtomicU64::new(0) }; ROWS.len()];
 static REQUESTS: [AtomicU64; METHODS] = [const { AtomicU64::new(0) }; METHODS];
 
 pub fn count(metric: Metric) {
@@ -52,8 +76,14 @@ pub fn count(metric: Metric) {
 }
 
 pub fn add(metric: Metric, n: u64) {
-    if let Some(sum) = COUNTS.get(metric as usize) {
+    if let Some(sum) = NUMBERS.get(metric as usize) {
         sum.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+pub fn set(metric: Metric, n: usize) {
+    if let Some(number) = NUMBERS.get(metric as usize) {
+        number.store(n as u64, Ordering::Relaxed);
     }
 }
 
@@ -64,21 +94,19 @@ pub fn request(row: usize) {
     }
 }
 
-/// All counts by name, and the requests by method, of those that were called; `methods` in the order of their table.
-pub fn told(methods: &[&str]) -> Map<String, Value> {
-    let mut told = Map::new();
-    for (name, sum) in NAMES.iter().zip(&COUNTS) {
-        told.put(name, sum.load(Ordering::Relaxed));
-    }
-    let mut requests = Map::new();
-    for (name, sum) in methods.iter().zip(&REQUESTS) {
-        let sum = sum.load(Ordering::Relaxed);
-        if sum > 0 {
-            requests.put(name, sum);
-        }
-    }
-    told.put("requests", requests);
-    told
+/// All numbers, each with its row.
+pub fn all() -> impl Iterator<Item = (&'static Row, u64)> {
+    let now = clock::now_ms();
+    ROWS.iter().zip(&NUMBERS).map(move |(row, number)| match (row.kind, number.load(Ordering::Relaxed)) {
+        (Since, since) if since > 0 => (row, now.saturating_sub(since)),
+        (_, number) => (row, number),
+    })
+}
+
+/// The requests by method, of those that were called; `methods` in the order of their table.
+pub fn requests<'m>(methods: &'m [&'static str]) -> impl Iterator<Item = (&'static str, u64)> + 'm {
+    let each = methods.iter().zip(&REQUESTS).map(|(name, sum)| (*name, sum.load(Ordering::Relaxed)));
+    each.filter(|(_, sum)| *sum > 0)
 }
 
 #[cfg(test)]
@@ -87,17 +115,25 @@ mod tests {
 
     #[test]
     fn counts_add_up_by_name_and_by_method() {
-        let number =
-            |told: &Map<String, Value>, name: &str| told.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let before = told(&["a", "b"]);
+        let number = || all().find(|(row, _)| row.name == "workersFailed").unwrap().1;
+        let before = number();
         count(Metric::WorkersFailed);
         add(Metric::WorkersFailed, 2);
         request(1);
         request(usize::MAX);
-        let after = told(&["a", "b"]);
         // Other tests of this process count too.
-        assert!(number(&after, "workersFailed") >= number(&before, "workersFailed") + 3);
-        assert!(after["requests"]["b"].as_u64() >= Some(1));
-        assert_eq!(after.len(), NAMES.len() + 1, "each name once");
+        assert!(number() >= before + 3);
+        assert!(requests(&["a", "b"]).any(|(name, sum)| name == "b" && sum >= 1));
+        let mut names: Vec<&str> = ROWS.iter().flat_map(|row| [row.name, row.outside]).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert!(names.len() >= 2 * ROWS.len() - 2, "each name once; `clients` and `threads` are both");
+    }
+
+    #[test]
+    fn a_moment_is_told_as_the_time_since_then() {
+        let age = || all().find(|(row, _)| row.kind == Since).unwrap().1;
+        set(Metric::DeliveriesOldest, clock::now_ms() as usize - 5000);
+        assert!((5000..60_000).contains(&age()));
     }
 }

@@ -28,13 +28,33 @@ fn administrators_are_told_in_status_and_health_what_was_counted_and_others_noth
         "{counted}"
     );
     assert!(!counted.to_string().contains("no.such"), "names are those of the table");
-    // `health` tells what was so when something last changed.
-    let health = admin.ok("health", json!({}));
-    assert!(health["metrics"]["runsEnded"].as_u64() >= Some(1), "{health}");
 
     let (mut reader, _) = Client::with(&gateway, client::scoped(&["operator.read"]));
     for method in ["status", "health"] {
         let answer = reader.ok(method, json!({}));
         assert!(answer.get("metrics").is_none(), "{method}: {answer}");
+    }
+}
+
+/// `health`, `status` and `/metrics` tell the numbers of the moment at which they are asked.
+#[test]
+fn i10_6_all_who_tell_the_numbers_tell_the_same() {
+    let gateway = Gateway::plain();
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::operator(&gateway, 4)).collect();
+    let admin = &mut clients[0];
+    for n in 1..=2 {
+        let health = admin.ok("health", json!({}))["metrics"].clone();
+        let status = admin.ok("status", json!({}))["metrics"].clone();
+        let (head, port) = (format!("Authorization: Bearer {TOKEN}\r\nConnection: close"), gateway.port);
+        let page =
+            http::raw(port, &format!("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{head}\r\n\r\n"));
+        for (name, outside) in [("clients", "clients"), ("clientsJoined", "clients_joined_total")] {
+            assert_eq!((&health[name], &status[name]), (&json!(3), &json!(3)), "{name}: {health}");
+            assert!(page.body.contains(&format!("\nopenclaw_{outside} 3\n")), "{}", page.body);
+        }
+        for (told, what) in [(&health, "health"), (&status, "status")] {
+            assert_eq!(told["requests"][what], json!(n), "{told}");
+        }
+        assert!(page.body.contains(&format!("requests_total{{method=\"health\"}} {n}\n")), "{}", page.body);
     }
 }

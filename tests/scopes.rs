@@ -1,86 +1,21 @@
 //! SEC-03: every listed method against every kind of caller; what the table does not name needs admin.
+use crate::cli::json_of;
 use crate::harness::*;
+use std::collections::BTreeMap;
 
-const READ: &[&str] = &[
-    "agent.identity.get",
-    "agents.list",
-    "artifacts.list",
-    "channels.status",
-    "chat.history",
-    "chat.metadata",
-    "chat.startup",
-    "clients.list",
-    "cron.list",
-    "cron.runs",
-    "cron.status",
-    "doctor.memory.status",
-    "environments.list",
-    "health",
-    "last-heartbeat",
-    "logs.tail",
-    "models.authStatus",
-    "models.list",
-    "node.list",
-    "plugin.surface.refresh",
-    "plugins.catalog.browse",
-    "plugins.list",
-    "progressCard.get",
-    "sessions.branches.list",
-    "sessions.companion.state",
-    "sessions.describe",
-    "sessions.list",
-    "sessions.messages.subscribe",
-    "sessions.messages.unsubscribe",
-    "sessions.observer.visibility",
-    "sessions.preview",
-    "sessions.search",
-    "sessions.subscribe",
-    "sessions.unsubscribe",
-    "skills.library.list",
-    "skills.proposals.list",
-    "skills.search",
-    "skills.status",
-    "status",
-    "system-presence",
-    "system.info",
-    "talk.catalog",
-    "tasks.list",
-    "themes.list",
-    "tools.github.status",
-    "usage.cost",
-    "usage.status",
-    "webSearch.status",
-    "worktrees.list",
-];
-const WRITE: &[&str] = &["agent", "agent.wait", "chat.abort", "chat.send", "message.action", "send", "wake"];
-const PAIRING: &[&str] = &[
-    "channels.pairing.approve",
-    "channels.pairing.list",
-    "device.pair.approve",
-    "device.pair.list",
-    "device.pair.reject",
-    "device.pair.remove",
-    "device.pair.rename",
-    "device.token.revoke",
-    "device.token.rotate",
-];
-
-/// The scope whose absence the gateway must name.
-fn needed(method: &str) -> &'static str {
-    match method {
-        m if READ.contains(&m) => "operator.read",
-        m if WRITE.contains(&m) => "operator.write",
-        m if PAIRING.contains(&m) => "operator.pairing",
-        m if m.ends_with(".approval.list") || m.starts_with("exec.approval.") || m == "approval.history" => {
-            "operator.approvals"
-        }
-        "question.list" => "operator.questions",
-        _ => "operator.admin",
-    }
+/// The scope that each method's row asks for; `operator` is none, `node` a role.
+fn rows(gateway: &Gateway) -> BTreeMap<String, String> {
+    let told = json_of(gateway, &["gateway", "call", "--list", "--json"]);
+    let row = |row: &Value| {
+        let (method, scope) = (row["method"].as_str().unwrap(), row["scope"].as_str().unwrap());
+        let changes_nothing = row["changes"] == false;
+        assert!(changes_nothing || !["read", "operator", "node"].contains(&scope), "{method} changes something");
+        (method.to_string(), format!("operator.{scope}"))
+    };
+    told.as_array().unwrap().iter().map(row).collect()
 }
 
-fn allowed(method: &str, scope: &str) -> bool {
-    let need = needed(method);
+fn allowed(need: &str, scope: &str) -> bool {
     scope == "operator.admin" || scope == need || (need == "operator.read" && scope == "operator.write")
 }
 
@@ -96,15 +31,8 @@ fn probe(method: &str) -> Value {
 #[test]
 fn sec_03_every_method_against_every_scope() {
     let gateway = Gateway::plain();
-    let (_admin, hello) = Client::with(&gateway, params(4));
-    let mut methods: Vec<String> = hello["features"]["methods"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|m| m.as_str().unwrap().to_string())
-        .collect();
-    methods
-        .extend(["no.such.method", "config.set", "chat.inject", "sessions.resolve", ""].map(str::to_string));
+    let mut rows = rows(&gateway);
+    rows.insert("no.such.method".into(), "operator.admin".into());
     let scopes = [
         "operator.read",
         "operator.write",
@@ -120,37 +48,37 @@ fn sec_03_every_method_against_every_scope() {
             let mut params = params(protocol);
             params["scopes"] = json!([scope]);
             let (mut client, _) = Client::with(&gateway, params);
-            for method in methods.iter().filter(|m| !m.is_empty()) {
-                check(&mut client, protocol, scope, method);
+            for (method, need) in &rows {
+                check(&mut client, protocol, scope, (method, need));
             }
         }
     }
 }
 
-fn check(client: &mut Client, protocol: u32, scope: &str, method: &str) {
-    // Newer clients expect `health` without any scope; it gives no detail that hello-ok has not given.
-    if method == "health" {
-        return;
-    }
-    if method == "skills.bins" {
-        assert_eq!(client.fails(method, json!({}))["message"], "unauthorized role: operator");
-        return;
+fn check(client: &mut Client, protocol: u32, scope: &str, (method, need): (&str, &str)) {
+    match need {
+        // Newer clients expect `health` without any scope; it gives no detail that hello-ok has not given.
+        "operator.operator" => return drop(client.ok(method, probe(method))),
+        "operator.node" => {
+            return assert_eq!(client.fails(method, json!({}))["message"], "unauthorized role: operator");
+        }
+        _ => {}
     }
     let refusal = match client.call(method, probe(method)) {
         Err(error) if error["message"].as_str().unwrap().starts_with("missing scope: ") => Some(error),
         _ => None,
     };
     let place = format!("{method} with {scope}, protocol {protocol}");
-    assert_eq!(refusal.is_none(), allowed(method, scope), "{place}: {refusal:?}");
+    assert_eq!(refusal.is_none(), allowed(need, scope), "{place}: {refusal:?}");
     let Some(error) = refusal else { return };
-    assert_eq!(error["message"], format!("missing scope: {}", needed(method)), "{place}");
+    assert_eq!(error["message"], format!("missing scope: {need}"), "{place}");
     let code = if protocol == 3 { "INVALID_REQUEST" } else { "FORBIDDEN" };
     assert_eq!(
         (&error["code"], &error["details"]["code"]),
         (&json!(code), &json!("MISSING_SCOPE")),
         "{place}"
     );
-    assert_eq!(error["details"]["missingScope"], needed(method), "{place}");
+    assert_eq!(error["details"]["missingScope"], need, "{place}");
 }
 
 #[test]

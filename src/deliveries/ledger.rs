@@ -204,11 +204,11 @@ impl Ledger {
         self.lines.values().filter(is_there).count()
     }
 
-    /// How long the oldest that is to be sent has waited, in milliseconds.
-    pub fn oldest(&self, now: u64) -> u64 {
+    /// Since when the oldest waits that is to be sent.
+    pub fn oldest(&self) -> Option<u64> {
         let waiting = self.going.iter().filter_map(|name| self.lines.get(name));
         let waiting = waiting.filter(|line| matches!(line, Line::Delivery(d) if d.stage == Stage::Accepted));
-        waiting.map(Line::ts).min().map_or(0, |since| now.saturating_sub(since))
+        waiting.map(Line::ts).min()
     }
 
     /// What is open, in words for the log; `None` when nothing is.

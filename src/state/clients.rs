@@ -1,6 +1,7 @@
 //! The connected clients: who they are, and sending them events.
 use crate::calls::Caller;
 use crate::calls::outbox::{Frame, Outbox, Pushed};
+use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events::Event;
 use crate::protocol::pieces::Pieces;
@@ -26,18 +27,17 @@ pub struct Clients {
 impl Clients {
     pub fn add(&mut self, client: Client) {
         self.map.insert(client.caller.conn, client);
+        metrics::set(Metric::Clients, self.map.len());
     }
 
     pub fn remove(&mut self, conn: u64) -> Option<Client> {
-        self.map.remove(&conn)
+        let client = self.map.remove(&conn);
+        metrics::set(Metric::Clients, self.map.len());
+        client
     }
 
     pub fn get(&self, conn: u64) -> Option<&Client> {
         self.map.get(&conn)
-    }
-
-    pub fn len(&self) -> usize {
-        self.map.len()
     }
 
     pub fn is_empty(&self) -> bool {

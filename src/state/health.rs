@@ -1,13 +1,16 @@
 //! The health snapshot: what `health` answers, what its event carries, what `hello-ok` starts with.
 //!
-//! Built by the state thread when something changed and published as text; pure over `State`.
+//! Built by the state thread when something changed and published as text; pure over `State`. The numbers are those of the
+//! moment at which somebody asks.
 use crate::channels::told::Teller;
 use crate::deliveries::Stage;
 use crate::heartbeat::Beat;
 use crate::json::{Put, json};
+use crate::metrics::{self, Metric};
 use crate::state::State;
-use crate::{metrics, threads};
-use serde_json::Value;
+use crate::state::shared::Shared;
+use crate::threads;
+use serde_json::{Map, Value};
 
 /// Sessions shown for each agent.
 const RECENT: usize = 5;
@@ -73,7 +76,6 @@ pub fn snapshot(state: &State) -> Value {
     };
     if let Some(map) = snapshot.as_object_mut() {
         teller.health().into_iter().for_each(|(name, value)| map.put(name, value));
-        map.put("metrics", metrics(state));
         if let Some(problem) = &*state.config_invalid {
             map.insert("configInvalid".into(), problem.clone());
         }
@@ -81,35 +83,47 @@ pub fn snapshot(state: &State) -> Value {
     snapshot
 }
 
-/// What has been counted since the process began, and how full everything is now. For administrators.
-pub fn metrics(state: &State) -> Value {
-    let shared = &state.shared;
-    let mut told = metrics::told(&shared.method_names);
+/// The numbers of this moment by name, for administrators; any thread may ask.
+pub fn numbers(shared: &Shared) -> Value {
+    look(shared);
+    let mut told: Map<String, Value> =
+        metrics::all().map(|(row, number)| (row.name.to_string(), number.into())).collect();
+    let requests = metrics::requests(&shared.method_names);
+    told.put("requests", requests.map(|(name, sum)| (name.to_string(), sum.into())).collect::<Map<_, _>>());
+    told.into()
+}
+
+/// Sets what is known elsewhere at any moment.
+pub fn look(shared: &Shared) {
     let [arriving, working, unsent] = shared.budget.held();
     let (threads, most) = threads::counts();
-    for (name, number) in [
-        ("clients", state.clients.len()),
-        ("bytesArriving", arriving),
-        ("bytesInWork", working),
-        ("bytesUnsent", unsent),
-        ("eventsWaiting", shared.state.len()),
-        ("storeWaiting", state.store.waiting()),
-        ("deliveriesWaiting", state.post.ledger.count(Stage::Accepted)),
-        ("deliveriesOldestMs", state.post.ledger.oldest(state.now) as usize),
-        ("deliveriesUncertain", state.post.ledger.count(Stage::Uncertain)),
-        ("threads", threads),
-        ("threadsMost", most),
-    ] {
-        told.put(name, number);
+    metrics::set(Metric::BytesArriving, arriving);
+    metrics::set(Metric::BytesInWork, working);
+    metrics::set(Metric::BytesUnsent, unsent);
+    metrics::set(Metric::EventsWaiting, shared.state.len());
+    metrics::set(Metric::Threads, threads);
+    metrics::set(Metric::ThreadsMost, most);
+}
+
+impl State {
+    /// Sets what only the state knows. Deliveries are counted when one has changed.
+    pub fn measure(&mut self) -> Option<u64> {
+        let ledger = &self.post.ledger;
+        if self.measured != Some(ledger.revision()) {
+            self.measured = Some(ledger.revision());
+            metrics::set(Metric::DeliveriesWaiting, ledger.count(Stage::Accepted));
+            metrics::set(Metric::DeliveriesUncertain, ledger.count(Stage::Uncertain));
+            metrics::set(Metric::DeliveriesOldest, ledger.oldest().unwrap_or(0) as usize);
+        }
+        None
     }
-    told.into()
 }
 
 /// The snapshot as `hello-ok` carries it: newer clients refuse a greeting with members that their schema does not
 /// have. `health` tells these.
 pub fn for_greeting(mut snapshot: Value) -> Value {
     if let Some(map) = snapshot.as_object_mut() {
-        for name in ["pairing", "runs", "configInvalid", "metrics"] {
+        for name in ["pairing", "runs", "configInvalid"] {
             map.shift_remove(name);
         }
     }
@@ -122,7 +136,6 @@ pub fn without_paths(snapshot: &Value) -> Value {
     if let Some(map) = snapshot.as_object_mut() {
         map.remove("pairing");
         map.remove("configInvalid");
-        map.remove("metrics");
     }
     let hide = |sessions: Option<&mut Value>| {
         if let Some(map) = sessions.and_then(Value::as_object_mut) {

@@ -70,11 +70,12 @@ impl State {
         metrics::count(Metric::Joined);
         let hello = self.hello(&caller, &admitted);
         let text = frame::answer(&request_id, Ok(&Payload::Text(hello.into())), None, caller.protocol);
-        outbox.push(Frame::Hello(text));
         let said = &admitted.client;
         let name = said.display_name.as_deref().unwrap_or_default();
         let about = [name, &said.platform, &said.version].map(|text| within(text, MOST_NAME).into());
-        self.clients.add(Client { caller, outbox, presence, about, since: self.now });
+        self.clients.add(Client { caller, outbox: outbox.clone(), presence, about, since: self.now });
+        // Who is greeted is counted already.
+        outbox.push(Frame::Hello(text));
         self.pairing_changed(&admitted.change);
     }
 

@@ -96,6 +96,8 @@ pub struct State {
     /// The latest snapshot, and what it was made of.
     pub health: Value,
     health_of: Option<health::Sources>,
+    /// The revision of the ledger whose messages were counted last.
+    measured: Option<u64>,
     next_tick: u64,
     next_health: u64,
     upkeep: upkeep::Upkeep,
@@ -161,6 +163,7 @@ impl State {
             health_version: 1,
             health: Value::Null,
             health_of: None,
+            measured: None,
             next_tick: mono + limits.tick_ms,
             next_health: mono + limits.health_ms,
             upkeep: upkeep::Upkeep::starting(mono),

@@ -67,6 +67,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::refresh_health,
     State::go_on_restarting,
     State::go_on_stopping,
+    State::measure,
 ];
 
 enum Next {

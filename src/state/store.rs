@@ -9,6 +9,7 @@ use crate::calls::outbox::Work;
 use crate::clock;
 use crate::deliveries::{Journal, Line, Record, Spool};
 use crate::error::{Error, Kind, Result};
+use crate::metrics::{self, Metric};
 use crate::sessions::Snapshot;
 use crate::state::carrying::Then;
 use crate::state::event::Event;
@@ -76,6 +77,8 @@ impl Store {
 
     /// Hands a job over without waiting; gives it back when the disk is far behind.
     pub fn submit(&self, job: Job) -> std::result::Result<(), Box<Job>> {
+        // Before it is sent, so that the thread that takes it has the last word.
+        metrics::set(Metric::StoreWaiting, self.jobs.len() + 1);
         self.jobs.try_send(Box::new(job)).map_err(|e| e.into_inner())
     }
 
@@ -89,11 +92,6 @@ impl Store {
     /// Whether no job fits in.
     pub fn is_full(&self) -> bool {
         self.jobs.is_full()
-    }
-
-    /// Jobs that wait for the disk.
-    pub fn waiting(&self) -> usize {
-        self.jobs.len()
     }
 
     /// Lets the thread write what is queued and end; waits for it, but not for a disk that hangs.
@@ -115,6 +113,7 @@ pub fn busy() -> Error {
 fn run(mut journal: Journal, spool: &Spool, queue: &Receiver<Box<Job>>, saver: &Saver) {
     let mut ahead = None;
     while let Some(job) = ahead.take().or_else(|| queue.recv().ok()) {
+        metrics::set(Metric::StoreWaiting, queue.len());
         match *job {
             Job::Upkeep(work) => work(),
             Job::Compact => log_failure(journal.compact(clock::now_ms())),
@@ -123,6 +122,7 @@ fn run(mut journal: Journal, spool: &Spool, queue: &Receiver<Box<Job>>, saver: &
             job => {
                 let notes;
                 (notes, ahead) = gather(job, queue);
+                metrics::set(Metric::StoreWaiting, queue.len());
                 write_together(notes, &mut journal, spool, &saver.state);
                 if journal.is_bulky() {
                     log_failure(journal.compact(clock::now_ms()));

@@ -8,6 +8,10 @@ pub struct Watched<T> {
 }
 
 impl<T> Watched<T> {
+    pub fn of(value: T) -> Watched<T> {
+        Watched { value, revision: 0 }
+    }
+
     pub fn revision(&self) -> u64 {
         self.revision
     }

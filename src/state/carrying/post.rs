@@ -4,6 +4,7 @@ use super::Told;
 use super::writing::AGAIN;
 use crate::calls::{Pending, Wake};
 use crate::deliveries::{Delivery, Inbound, Ledger, Line, Login, Name, Taken};
+use crate::state::watched::Watched;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ const MOST_WAITERS_EACH: usize = 32;
 const MOST_WAITERS: usize = 512;
 
 pub struct Post {
-    pub ledger: Ledger,
+    pub ledger: Watched<Ledger>,
     /// Who waits for what becomes of deliveries.
     pub(in crate::state) waiters: Pending,
     pub(super) wakes: HashMap<Login, Arc<Wake>>,
@@ -28,7 +29,7 @@ pub struct Post {
 impl Post {
     pub fn of(ledger: Ledger) -> Post {
         Post {
-            ledger,
+            ledger: Watched::of(ledger),
             waiters: Pending::bounded(MOST_WAITERS_EACH, MOST_WAITERS),
             wakes: HashMap::new(),
             unwritten: HashSet::new(),
