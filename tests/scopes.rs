@@ -9,7 +9,10 @@ fn rows(gateway: &Gateway) -> BTreeMap<String, String> {
     let row = |row: &Value| {
         let (method, scope) = (row["method"].as_str().unwrap(), row["scope"].as_str().unwrap());
         let changes_nothing = row["changes"] == false;
-        assert!(changes_nothing || !["read", "operator", "node"].contains(&scope), "{method} changes something");
+        assert!(
+            changes_nothing || !["read", "operator", "node"].contains(&scope),
+            "{method} changes something"
+        );
         (method.to_string(), format!("operator.{scope}"))
     };
     told.as_array().unwrap().iter().map(row).collect()

@@ -2,7 +2,7 @@
 //! wishes about the answer. Plain data, made where the request comes in, used on the run's thread.
 use crate::models::provider::{Provider, ToolCall, ToolSpec};
 use serde_json::{Map, Value};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, Default)]
 pub struct Brought {
@@ -27,6 +27,11 @@ pub struct Brought {
 }
 
 impl Brought {
+    /// Another model for this turn.
+    pub fn model(model: Option<String>) -> Option<Arc<Brought>> {
+        model.map(|model| Arc::new(Brought { model: Some(model), ..Brought::default() }))
+    }
+
     pub fn has_tool(&self, name: &str) -> bool {
         self.tools.iter().any(|tool| tool.name == name)
     }

@@ -1,10 +1,10 @@
 //! Which commands may run: the owner's rules (`exec.approvals.*`), commands that wait for his word (`exec.approval.*`), and
 //! what a session is told of a command's end, which only this process may say.
-use super::agent::Params;
-use super::destination::destination;
+use super::asking::Own;
+use super::destination::{Named, address};
 use super::local;
 use crate::approvals::{afar, file};
-use crate::calls::{Call, Caller, Provenance, Reply};
+use crate::calls::{Call, Caller, Provenance};
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::json::{Put, json};
@@ -12,14 +12,13 @@ use crate::logging::quoted;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::runs::left::{END, ENDS};
-use crate::runs::origin::{HOOK, Origin};
-use crate::runs::{Ask, Observer, Observers};
+use crate::runs::origin::HOOK;
+use crate::runs::{Observers, Wishes};
 use crate::state::State;
 use crate::state::approvals::request_of;
 use crate::state::event::Answer;
 use crate::state::shared::Shared;
 use serde_json::Value;
-use std::sync::Arc;
 
 const PATIENCE_MS: u64 = 120_000;
 /// Longest time that a request may wait: a day.
@@ -135,24 +134,18 @@ pub fn end(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
 }
 
 fn wake(state: &mut State, told: &Told, run: &str) -> Result<()> {
-    let params = Params {
-        deliver: true,
+    let named = Named {
         channel: told.channel.clone(),
-        account_id: told.account_id.clone(),
         to: told.to.clone(),
-        thread_id: told.thread_id.clone(),
-        ..Params::default()
+        account: told.account_id.clone(),
+        thread: told.thread_id.clone(),
     };
-    let to = destination(state, &params, &told.session_key).ok().flatten();
-    let mut observers = Observers::default();
-    observers.add(Observer::Readers);
-    observers.deliver(to);
+    let mut observers = Observers::readers();
+    observers.deliver(address(state, named, &told.session_key).ok());
     let caller = Caller { run: Some(run.to_string()), ..local::inside(END, Provenance::Agent) };
-    let id = format!("{ENDS}{}", ids::uuid()?);
-    let reply = Call { caller: Arc::new(caller), id, method: END, reply: Reply::Nobody };
-    let origin = Origin::client(&HOOK, Provenance::named(&told.provenance));
-    let Told { text, output, .. } = told;
+    let (whose, id) = (Provenance::named(&told.provenance), format!("{ENDS}{}", ids::uuid()?));
+    let Told { text, output, session_key: session, .. } = told;
     let message = format!("{text}{output}\nGo on with what you were doing, or tell the user the result.");
-    let ask = Ask { observers, ..Ask::unasked(origin, told.session_key.clone(), message, reply) };
-    state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
+    let own = Own { surface: &HOOK, whose, caller, method: END, id, session, message };
+    own.ask(state, Wishes::default(), observers)
 }

@@ -1,6 +1,7 @@
 //! What the methods that ask for a turn have in common: their params made ready on the connection's thread, what each of
 //! them brings, and the way to the runs.
-use crate::calls::{Call, Provenance};
+use crate::calls::{Call, Caller, Provenance, Reply};
+use crate::clock;
 use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Result};
 use crate::json::Put;
@@ -12,6 +13,7 @@ use crate::sessions::attachments::Attachments;
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Bytes of one message; more than any model's window takes.
 const MAX_MESSAGE: usize = 1_000_000;
@@ -89,8 +91,42 @@ impl Asked {
             observers,
             reply: call,
         };
-        state.with_runs(|runs, world| runs.ask(world, ask)).map(Answer::from)
+        state.ask(ask).map(Answer::from)
     }
+}
+
+/// A turn that a part of the gateway has begun, in its own name: nobody waits for an answer.
+pub struct Own<'a> {
+    pub surface: &'static Surface,
+    pub whose: Provenance,
+    /// Who asks, and its call.
+    pub caller: Caller,
+    pub method: &'static str,
+    /// Of the run.
+    pub id: String,
+    pub session: &'a str,
+    pub message: String,
+}
+
+impl Own<'_> {
+    pub fn ask(self, state: &mut State, wishes: Wishes, observers: Observers) -> Result<()> {
+        let Own { caller, method, id, .. } = self;
+        let reply = Call { caller: Arc::new(caller), id, method, reply: Reply::Nobody };
+        let origin = Origin::client(self.surface, self.whose);
+        let ask = Ask::unasked(origin, self.session.to_string(), self.message, reply);
+        state.ask(Ask { wishes: Wishes { is_plain: true, ..wishes }, observers, ..ask }).map(drop)
+    }
+}
+
+/// The line by which a model knows the time of a turn that nobody asked for by a message.
+pub fn time_line(state: &State) -> String {
+    let now = clock::show(&clock::zoned_as_known(state.now), "%A, %e %B %Y, %H:%M (%Z)");
+    format!("Current time: {now}")
+}
+
+/// The level that is named at `member`, if one is.
+pub fn thinking(level: Option<&str>, member: &str) -> Result<Option<Thinking>> {
+    level.map(Thinking::named).transpose().map_err(|why| Error::invalid(format!("{member} {why}")))
 }
 
 /// On whose authority it is asked. What a turn asks for may no more than the turn: a guest's or webhook's message stays one,

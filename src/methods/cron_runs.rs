@@ -2,20 +2,18 @@
 //! last words are delivered. One turn of a model, at most one message. On the state thread, by `Shared::job`.
 //!
 //! It is the owner's work, but nobody is there who could be asked: `Provenance::Cron`.
-use super::agent::Params;
-use super::destination::destination;
+use super::asking::{Own, thinking, time_line};
+use super::destination::{Named, address};
 use super::local;
 use crate::agent::brought::Brought;
-use crate::calls::{Call, Provenance, Reply};
-use crate::clock;
+use crate::calls::Provenance;
 use crate::cron::job::{self, Members};
 use crate::cron::outcome::End;
 use crate::error::{Error, Result};
 use crate::ids;
 use crate::logging::quoted;
-use crate::models::provider::Thinking;
-use crate::runs::origin::{Address, CRON, Origin};
-use crate::runs::{After, Ask, Observer, Observers, Part, Wishes};
+use crate::runs::origin::{Address, CRON};
+use crate::runs::{After, Observer, Observers, Part, Wishes};
 use crate::state::State;
 use std::sync::Arc;
 
@@ -57,12 +55,9 @@ fn begin_one(state: &mut State, id: &str, job: &Members, agent: &str) -> Result<
         state.job_ended(id, End { result: Ok(()), said: Some(words), has_begun: true });
         return Ok(());
     }
-    let name = job::name(job);
-    let now = clock::show(&clock::zoned_as_known(state.now), "%A, %e %B %Y, %H:%M (%Z)");
-    let message = format!("[cron:{id} {name}] {words}\nCurrent time: {now}");
-    let mut observers = Observers::default();
-    observers.add(Observer::Readers);
+    let mut observers = Observers::readers();
     observers.add(Observer::Part(Part::Job, id.to_string()));
+    let message = format!("[cron:{id} {}] {words}\n{}", job::name(job), time_line(state));
     let (session, message, wishes) = match job::is_isolated(job) {
         true => {
             let session = state.sessions.rules().canonical(&format!("agent:{agent}:cron:{id}"))?;
@@ -70,15 +65,22 @@ fn begin_one(state: &mut State, id: &str, job: &Members, agent: &str) -> Result<
             (session, message, wishes)
         }
         false => {
-            let to = place(state, job);
-            let known = state.sessions.get(&main).and_then(|entry| entry.session_id().map(str::to_string));
-            state.cron.is_under_way(id, &main, known.as_deref().unwrap_or_default(), to.clone(), "");
-            observers.deliver(to);
-            let wishes = Wishes { timeout_ms: Some(USUAL_S * 1000), ..Wishes::default() };
+            let wishes = in_main(state, id, job, &main, &mut observers);
             (main, format!("{REMINDER}{message}"), wishes)
         }
     };
-    ask(state, id, session, message, Wishes { is_plain: true, ..wishes }, observers)
+    let (whose, run) = (Provenance::Cron, state.cron.run_of(id));
+    let caller = local::inside("cron", whose);
+    let own = Own { surface: &CRON, whose, caller, method: "cron", id: run, session: &session, message };
+    own.ask(state, wishes, observers)
+}
+
+fn in_main(state: &mut State, id: &str, job: &Members, main: &str, observers: &mut Observers) -> Wishes {
+    let to = place(state, job);
+    let known = state.sessions.get(main).and_then(|entry| entry.session_id().map(str::to_string));
+    state.cron.is_under_way(id, main, known.as_deref().unwrap_or_default(), to.clone(), "");
+    observers.deliver(to);
+    Wishes { timeout_ms: Some(USUAL_S * 1000), ..Wishes::default() }
 }
 
 /// A conversation of its own for each run, and who is told of its end.
@@ -94,52 +96,46 @@ fn own_session(
     if let Some(entry) = state.sessions.get(session) {
         state.sessions.put(session, &entry.reset(&conversation, state.now), state.mono)?;
     }
-    let announces = job::announces(job);
-    let to = if announces {
-        destination(state, &wanted(job), main).and_then(|to| to.ok_or_else(nowhere))
-    } else {
-        Err(nowhere())
-    };
-    let is_named = ["to", "channel"]
-        .iter()
-        .any(|member| job::inner_text(job, "delivery", member).is_some_and(|word| word != "last"));
-    let delivery = match &to {
-        _ if !announces => "not-requested",
-        Ok(_) => "delivered",
-        // What cannot be told would be done for nobody: no model is asked.
-        Err(e) if is_named && !job::is_best_effort(job) => {
-            return Err(e.clone().context("where its words are to go"));
-        }
-        Err(_) => "not-delivered",
-    };
-    let to = to.ok();
+    let (to, delivery) = announced(state, job, main)?;
     state.cron.is_under_way(id, session, &conversation, to.clone(), delivery);
     let name = job::name(job);
-    if announces {
+    if job::announces(job) {
         // The main session knows what was said in its name; nothing is answered there.
-        let after = After {
-            name: format!("Cron {name}"),
-            called: String::new(),
-            key: main.to_string(),
-            wakes: false,
-        };
+        let (name, key) = (format!("Cron {name}"), main.to_string());
+        let after = After { name, called: String::new(), key, wakes: false };
         observers.add(Observer::After(Box::new(after)));
     }
-    observers.deliver(to.clone());
+    let is_delivered = to.is_some();
+    observers.deliver(to);
     Ok(Wishes {
-        extra_system: to.is_some().then(|| DELIVERED.to_string()),
+        extra_system: is_delivered.then(|| DELIVERED.to_string()),
         conversation: Some(conversation),
         label: Some(format!("Cron: {name}")),
-        ..wishes(job, to.is_some())?
+        ..wishes(job, is_delivered)?
     })
+}
+
+/// Where the words of a job go that has a session of its own, and what becomes of them unless something comes between.
+fn announced(state: &State, job: &Members, main: &str) -> Result<(Option<Address>, &'static str)> {
+    if !job::announces(job) {
+        return Ok((None, "not-requested"));
+    }
+    let is_place =
+        |member: &&str| job::inner_text(job, "delivery", member).is_some_and(|word| word != "last");
+    match address(state, wanted(job), main) {
+        Ok(to) => Ok((Some(to), "delivered")),
+        // What cannot be told would be done for nobody: no model is asked.
+        Err(e) if ["to", "channel"].iter().any(is_place) && !job::is_best_effort(job) => {
+            Err(e.context("where its words are to go"))
+        }
+        Err(_) => Ok((None, "not-delivered")),
+    }
 }
 
 /// What the job asks of the turn itself.
 fn wishes(job: &Members, is_delivered: bool) -> Result<Wishes> {
     let text = |member: &str| job::inner_text(job, "payload", member).map(str::to_string);
     let seconds = job::inner(job, "payload", "timeoutSeconds").and_then(|v| v.as_u64()).unwrap_or(USUAL_S);
-    let thinking = text("thinking").map(|level| Thinking::named(&level)).transpose();
-    let thinking = thinking.map_err(|why| Error::invalid(format!("payload.thinking {why}")))?;
     let brought = Brought {
         model: text("model"),
         withheld: if is_delivered { &["message"] } else { &[] },
@@ -147,20 +143,16 @@ fn wishes(job: &Members, is_delivered: bool) -> Result<Wishes> {
     };
     Ok(Wishes {
         timeout_ms: Some(seconds.saturating_mul(1000)),
-        thinking,
+        thinking: thinking(text("thinking").as_deref(), "payload.thinking")?,
         brought: Some(Arc::new(brought)),
         ..Wishes::default()
     })
 }
 
-fn nowhere() -> Error {
-    Error::invalid("nowhere to deliver to")
-}
-
 /// The place that the job names.
-fn wanted(job: &Members) -> Params {
+fn wanted(job: &Members) -> Named {
     let text = |member: &str| job::inner_text(job, "delivery", member).map(str::to_string);
-    Params { deliver: true, channel: text("channel"), to: text("to"), ..Params::default() }
+    Named { channel: text("channel"), to: text("to"), ..Named::default() }
 }
 
 /// Where a job's words go, if there is such a place now.
@@ -169,21 +161,5 @@ pub fn place(state: &State, job: &Members) -> Option<Address> {
         return None;
     }
     let main = state.sessions.rules().main_of(&agent_of(state, job).ok()?);
-    destination(state, &wanted(job), &main).ok().flatten()
-}
-
-fn ask(
-    state: &mut State,
-    id: &str,
-    session: String,
-    message: String,
-    wishes: Wishes,
-    observers: Observers,
-) -> Result<()> {
-    let run = state.cron.run_of(id);
-    let caller = Arc::new(local::inside("cron", Provenance::Cron));
-    let reply = Call { caller, id: run, method: "cron", reply: Reply::Nobody };
-    let origin = Origin::client(&CRON, Provenance::Cron);
-    let ask = Ask { wishes, observers, ..Ask::unasked(origin, session, message, reply) };
-    state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
+    address(state, wanted(job), &main).ok()
 }

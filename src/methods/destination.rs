@@ -8,18 +8,35 @@ use crate::sessions::Entry;
 use crate::state::State;
 use serde_json::Value;
 
+/// A place as it is named: what is missing is as it was when the session was last talked to.
+#[derive(Default)]
+pub(super) struct Named {
+    pub(super) channel: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) account: Option<String>,
+    pub(super) thread: Option<String>,
+}
+
 /// `None` when nothing is to be delivered. Fails when nobody would carry it.
 pub(super) fn destination(state: &State, params: &Params, session: &str) -> Result<Option<Address>> {
-    if !params.deliver {
-        return Ok(None);
-    }
     let first = |one: &Option<String>, other: &Option<String>| {
-        filled(one.as_deref()).or_else(|| filled(other.as_deref())).map(str::to_string)
+        filled(one.as_deref()).map(str::to_string).or(other.clone())
     };
-    let channel = first(&params.reply_channel, &params.channel).filter(|channel| channel != "last");
-    let account = first(&params.reply_account_id, &params.account_id);
-    let thread = first(&params.thread_id, &None);
-    let last = match first(&params.reply_to, &params.to) {
+    let named = || Named {
+        channel: first(&params.reply_channel, &params.channel),
+        to: first(&params.reply_to, &params.to),
+        account: first(&params.reply_account_id, &params.account_id),
+        thread: params.thread_id.clone(),
+    };
+    params.deliver.then(|| address(state, named(), session)).transpose()
+}
+
+/// The place that is meant in a session. Fails when nobody would carry it.
+pub(super) fn address(state: &State, named: Named, session: &str) -> Result<Address> {
+    let own = |text: Option<String>| filled(text.as_deref()).map(str::to_string);
+    let (account, thread) = (own(named.account), own(named.thread));
+    let channel = own(named.channel).filter(|channel| channel != "last");
+    let last = match own(named.to) {
         Some(to) => Last { channel, to, account, thread },
         None => {
             let entry = state.sessions.get(session).unwrap_or_default();
@@ -35,13 +52,13 @@ pub(super) fn destination(state: &State, params: &Params, session: &str) -> Resu
         }
     };
     let route = send::route(state, last.channel.as_deref(), last.account.as_deref(), &last.to)?;
-    Ok(Some(Address {
+    Ok(Address {
         channel: route.channel.id.to_string(),
         account: route.account,
         peer: route.place.peer,
         thread: last.thread.or(route.place.thread),
         reply_to: None,
-    }))
+    })
 }
 
 /// The channel on which somebody was heard of last in a session.

@@ -26,9 +26,7 @@ pub fn health(shared: &Shared, caller: &Caller, _params: Value) -> Result<Payloa
     let is_admin = caller.scopes.has("operator.admin");
     let text = shared.published.health(is_admin);
     match text.strip_suffix('}').filter(|_| is_admin) {
-        Some(open) => {
-            Ok(Payload::Text(format!("{open},\"metrics\":{}}}", snapshot::numbers(shared)).into()))
-        }
+        Some(open) => Ok(Payload::Text(format!("{open},\"metrics\":{}}}", snapshot::numbers(shared)).into())),
         None => Ok(Payload::Text(text)),
     }
 }

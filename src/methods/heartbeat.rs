@@ -3,27 +3,25 @@
 //!
 //! Nobody is there who could be asked: it is the clock's work (`Provenance::Cron`), and where a webhook is among what it is
 //! to look at, a webhook's (SEC-34).
-use super::agent::Params;
+use super::asking::{Own, time_line};
 use super::cron_made::charge;
-use super::destination::{destination, last_channel};
+use super::destination::{Named, address, last_channel};
 use super::local;
 use crate::agent::brought::Brought;
-use crate::calls::{Call, Provenance, Reply};
+use crate::calls::{Call, Provenance};
 use crate::channels::accounts::Account;
-use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::heartbeat::{Beat, Rules, Shows, event};
 use crate::ids;
 use crate::json::json;
 use crate::logging::quoted;
-use crate::runs::origin::{Address, HEARTBEAT, Origin};
-use crate::runs::{Ask, Beating, Observer, Observers, Wishes};
+use crate::runs::origin::{Address, HEARTBEAT};
+use crate::runs::{Beating, Observer, Observers, Wishes};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::heartbeat::Wish;
 use serde_json::Value;
-use std::sync::Arc;
 
 /// Longest note kept, in bytes.
 const MAX_TEXT: usize = 4000;
@@ -84,11 +82,9 @@ fn begin_one(state: &mut State, key: &str, wish: &Wish) -> Result<()> {
         state.skip_beat("alerts-disabled", place);
         return Ok(());
     }
-    let now = clock::show(&clock::zoned_as_known(state.now), "%A, %e %B %Y, %H:%M (%Z)");
-    let message = format!("{}\nCurrent time: {now}", beat.prompt(called.is_some()));
+    let message = format!("{}\n{}", beat.prompt(called.is_some()), time_line(state));
     let whose = if called == Some(Provenance::Hook) { Provenance::Hook } else { wish.whose };
-    let mut observers = Observers::default();
-    observers.add(Observer::Readers);
+    let mut observers = Observers::readers();
     observers.add(Observer::Beat(Box::new(Beating {
         rules: Rules { shows, ack_max: beat.ack_max(), nowhere, is_called: called.is_some() },
         why: wish.reason.to_string(),
@@ -97,16 +93,10 @@ fn begin_one(state: &mut State, key: &str, wish: &Wish) -> Result<()> {
         began: state.mono,
         reasoning: beat.includes_reasoning().then(String::new),
     })));
-    let brought = beat
-        .text("model")
-        .map(|model| Arc::new(Brought { model: Some(model.to_string()), ..Brought::default() }));
-    let caller = Arc::new(local::inside("heartbeat", whose));
-    let id = format!("heartbeat-{}", ids::uuid()?);
-    let reply = Call { caller, id, method: "heartbeat", reply: Reply::Nobody };
-    let wishes = Wishes { brought, is_plain: true, ..Wishes::default() };
-    let origin = Origin::client(&HEARTBEAT, whose);
-    let ask = Ask { observers, wishes, ..Ask::unasked(origin, key.to_string(), message, reply) };
-    state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
+    let (caller, id) = (local::inside("heartbeat", whose), format!("heartbeat-{}", ids::uuid()?));
+    let own = Own { surface: &HEARTBEAT, whose, caller, method: "heartbeat", id, session: key, message };
+    let brought = Brought::model(beat.text("model").map(str::to_string));
+    own.ask(state, Wishes { brought, ..Wishes::default() }, observers)
 }
 
 /// Where its words go, or why nowhere.
@@ -118,14 +108,8 @@ fn place(state: &State, beat: &Beat, key: &str) -> std::result::Result<Address, 
         channel => Some(channel.to_lowercase()),
     };
     let wanted = |account: Option<String>| {
-        let params = Params {
-            deliver: true,
-            channel: channel.clone(),
-            to: text("to"),
-            account_id: account,
-            ..Params::default()
-        };
-        destination(state, &params, key).ok().flatten()
+        let named = Named { channel: channel.clone(), to: text("to"), account, thread: None };
+        address(state, named, key).ok()
     };
     let account = text("accountId");
     match wanted(account.clone()) {

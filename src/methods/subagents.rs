@@ -3,8 +3,8 @@
 //!
 //! A subagent works as another agent does, never on the owner's authority, and so does the turn that tells of its end: both
 //! read what others wrote (SEC-34). Who asked for it on less has it work on that.
-use super::agent::Params;
-use super::destination::destination;
+use super::asking::{Own, thinking};
+use super::destination::{Named, address};
 use super::local;
 use crate::calls::{Call, Caller, Provenance, Reply};
 use crate::error::{Error, Result};
@@ -62,8 +62,7 @@ pub fn spawn(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         ("provenance", whose.map(|whose| whose.name().into())),
     ];
     given.into_iter().for_each(|(name, value)| value.into_iter().for_each(|value| child.put(name, value)));
-    let thinking = asked.thinking.as_deref().map(Thinking::named).transpose();
-    begin(state, call, child, thinking.map_err(|why| Error::invalid(format!("thinking {why}")))?)
+    begin(state, call, child, thinking(asked.thinking.as_deref(), "thinking")?)
 }
 
 /// Another task for a subagent that there is, by a person.
@@ -96,39 +95,36 @@ fn begin(state: &mut State, reply: Call, mut child: Child, thinking: Option<Thin
     child.put("startedAt", state.now);
     child.put("archiveAtMs", state.now.saturating_add(keep.saturating_mul(MINUTE)));
     let run = text(&child, "runId").to_string();
+    let wishes = Wishes {
+        timeout_ms: number(&child, "runTimeoutSeconds").map(|seconds| seconds.saturating_mul(1000)),
+        extra_system: Some(words::briefing(&child)),
+        label: Some(text(&child, "label").to_string()).filter(|label| !label.is_empty()),
+        entry: entry(&child, thinking),
+        is_plain: true,
+        ..Wishes::default()
+    };
+    let mut observers = Observers::readers();
+    observers.add(Observer::Part(Part::Child, run.clone()));
+    let origin = Origin::client(&SUBAGENT, provenance(&child));
+    let (key, task) = (text(&child, "childSessionKey").to_string(), text(&child, "task").to_string());
+    let ask = Ask { id: run.clone(), wishes, observers, ..Ask::unasked(origin, key, task, reply) };
+    let taken = state.ask(ask).inspect_err(|_| state.runs.forget_family(&run))?;
+    state.child_begins(child);
+    Ok(taken.into())
+}
+
+/// What its session is told of it.
+fn entry(child: &Child, thinking: Option<Thinking>) -> Map<String, Value> {
     let mut entry = Map::new();
-    entry.put("spawnedBy", text(&child, "requesterSessionKey"));
-    if let Some((provider, model)) = text(&child, "model").split_once('/') {
+    entry.put("spawnedBy", text(child, "requesterSessionKey"));
+    if let Some((provider, model)) = text(child, "model").split_once('/') {
         entry.put("providerOverride", provider);
         entry.put("modelOverride", model);
     }
     if let Some(thinking) = thinking {
         entry.put("thinkingLevel", thinking.name());
     }
-    let wishes = Wishes {
-        timeout_ms: number(&child, "runTimeoutSeconds").map(|seconds| seconds.saturating_mul(1000)),
-        extra_system: Some(words::briefing(&child)),
-        label: Some(text(&child, "label").to_string()).filter(|label| !label.is_empty()),
-        entry,
-        is_plain: true,
-        ..Wishes::default()
-    };
-    let mut observers = Observers::default();
-    observers.add(Observer::Readers);
-    observers.add(Observer::Part(Part::Child, run.clone()));
-    let origin = Origin::client(&SUBAGENT, provenance(&child));
-    let (key, task) = (text(&child, "childSessionKey").to_string(), text(&child, "task").to_string());
-    let ask = Ask { id: run.clone(), wishes, observers, ..Ask::unasked(origin, key, task, reply) };
-    match state.with_runs(|runs, world| runs.ask(world, ask)) {
-        Ok(taken) => {
-            state.child_begins(child);
-            Ok(taken.into())
-        }
-        Err(e) => {
-            state.runs.forget_family(&run);
-            Err(e)
-        }
-    }
+    entry
 }
 
 /// Has the session that asked for a subagent told of its end: a turn of its agent, whose last words go where it was asked.
@@ -142,18 +138,15 @@ pub fn announce(state: &mut State, run: &str) -> Result<()> {
         Some(of("inputTokens")? + of("outputTokens")?)
     });
     let message = words::announcement(&child, tokens)?;
-    let mut observers = Observers::default();
-    observers.add(Observer::Readers);
+    let mut observers = Observers::readers();
     observers.add(Observer::Part(Part::Told, run.to_string()));
     observers.deliver(place(state, &child, &requester));
-    let whose = provenance(&child);
-    let caller = Arc::new(Caller { run: Some(run.to_string()), ..local::inside("subagents", whose) });
-    let reply = Call { caller, id: words::announcement_id(&child), method: "agent", reply: Reply::Nobody };
+    let (whose, id) = (provenance(&child), words::announcement_id(&child));
+    let caller = Caller { run: Some(run.to_string()), ..local::inside("subagents", whose) };
     let together = queue::Change { mode: Some("collect"), ..queue::Change::default() };
-    let wishes = Wishes { is_plain: true, is_again: true, queue: Some(together), ..Wishes::default() };
-    let origin = Origin::client(&ANNOUNCE, whose);
-    let ask = Ask { wishes, observers, ..Ask::unasked(origin, requester, message, reply) };
-    state.with_runs(|runs, world| runs.ask(world, ask)).map(drop)
+    let wishes = Wishes { is_again: true, queue: Some(together), ..Wishes::default() };
+    let own = Own { surface: &ANNOUNCE, whose, caller, method: "agent", id, session: &requester, message };
+    own.ask(state, wishes, observers)
 }
 
 /// Where it was asked for, if that is a chat of a channel.
@@ -164,13 +157,7 @@ fn place(state: &State, child: &Child, requester: &str) -> Option<Address> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    let params = Params {
-        deliver: true,
-        channel: of("channel"),
-        to: Some(of("to")?),
-        account_id: of("accountId"),
-        thread_id: of("threadId"),
-        ..Params::default()
-    };
-    destination(state, &params, requester).ok().flatten()
+    let to = Some(of("to")?);
+    let named = Named { channel: of("channel"), to, account: of("accountId"), thread: of("threadId") };
+    address(state, named, requester).ok()
 }

@@ -166,7 +166,7 @@ impl Runs {
 }
 
 impl Ask {
-    /// What the gateway itself asks for, named like its call: nobody waits for an answer, the words are no command.
+    /// What the gateway itself asks for, named like its call: the words are no command.
     pub fn unasked(origin: Origin, session: String, message: String, reply: Call) -> Ask {
         Ask {
             origin,

@@ -56,9 +56,14 @@ pub struct Observers(Vec<Observer>);
 impl Observers {
     /// Those of a client's request.
     pub fn of(caller: &Caller) -> Observers {
-        let mut observers = Observers(vec![Observer::Readers]);
+        let mut observers = Observers::readers();
         observers.add_tools(caller);
         observers
+    }
+
+    /// Clients that may read.
+    pub fn readers() -> Observers {
+        Observers(vec![Observer::Readers])
     }
 
     /// Its words go to this place too, if it is one; nothing is answered there.

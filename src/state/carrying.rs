@@ -183,7 +183,7 @@ impl State {
 
     fn ask_for(&mut self, ask: Ask) {
         let reply = ask.reply.clone();
-        match self.with_runs(|runs, world| runs.ask(world, ask)) {
+        match self.ask(ask) {
             Ok(Asked::Later) => {}
             Ok(Asked::Now(payload)) => reply.answer(Ok(payload)),
             Err(e) => reply.answer(Err(e)),

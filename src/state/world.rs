@@ -15,7 +15,7 @@ use crate::deliveries::{Delivery, Line, Name, Record};
 use crate::error::{Error, Result};
 use crate::protocol::events::Event as EventRow;
 use crate::protocol::pieces::Pieces;
-use crate::runs::{After, Part, Runs, World};
+use crate::runs::{After, Ask, Part, Runs, Taken, World};
 use crate::sessions::{Entry, Transcript};
 use crate::settings::Settings;
 use crate::threads;
@@ -55,6 +55,11 @@ struct View<'a> {
 }
 
 impl State {
+    /// Asks for a turn.
+    pub fn ask(&mut self, ask: Ask) -> Result<Taken> {
+        self.with_runs(|runs, world| runs.ask(world, ask))
+    }
+
     /// Lets the runs act on the rest of the state.
     pub fn with_runs<T>(&mut self, act: impl FnOnce(&mut Runs, &mut dyn World) -> T) -> T {
         let refusal = self.turns_are_taken().err();

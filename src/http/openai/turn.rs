@@ -18,6 +18,7 @@ use crate::runs::{Ask, Observer, Observers, Wishes};
 use crate::session_key::{agent_id, agent_of};
 use crate::state::carrying::Carry;
 use crate::state::event::Event;
+use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 /// Bytes of a stream's words that its client has not taken yet.
@@ -156,43 +157,45 @@ pub fn ask(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<Followin
     let heard = asked.talk.finish();
     let heard = heard.ok_or_else(|| wrong(format!("Missing user message in `{}`.", api.input), api.input))?;
     check_results(exchange, &asked.session, &heard.answered)?;
+    let wishes = Wishes {
+        extra_system: heard.system,
+        thinking: asked.thinking,
+        brought: Some(Arc::new(brought(exchange, asked, heard.history, heard.results)?)),
+        is_plain: true,
+        ages_by: OPENAI.channel.filter(|_| asked.ages).map(str::to_string),
+        ..Wishes::default()
+    };
+    let stream = Stream::bounded(if asked.streams { AHEAD } else { 0 });
+    let mut observers = Observers::of(&caller);
+    observers.add(Observer::Stream(stream.clone()));
+    let run = ids::uuid().map_err(Refusal::from)?;
+    let reply = Call { caller: caller.clone(), id: run.clone(), method: "openai", reply: Reply::Nobody };
+    let origin = Origin::client(&OPENAI, caller.provenance);
+    let ask = Ask::unasked(origin, asked.session.clone(), heard.message, reply);
+    let ask = Ask { attachments: heard.attached, wishes, observers, ..ask };
+    let gone = |_| Refusal::from(Error::unavailable("the gateway is shutting down")).of_api();
+    exchange.shared.state.send(Event::Carry(Box::new(Carry::Ask(Box::new(ask))))).map_err(gone)?;
+    Ok(Following::of(exchange.shared.clone(), caller, asked.session.clone(), run, stream))
+}
+
+/// What the program brings along.
+fn brought(
+    exchange: &Exchange,
+    asked: &mut Asked,
+    history: Vec<Value>,
+    results: Vec<Value>,
+) -> Judged<Brought> {
     let tools = std::mem::take(&mut asked.tools);
-    let brought = Brought {
-        history: Mutex::new(heard.history),
-        results: Mutex::new(heard.results),
-        must_call: tools.must.is_some(),
+    asked.must = tools.must;
+    Ok(Brought {
+        history: Mutex::new(history),
+        results: Mutex::new(results),
+        must_call: asked.must.is_some(),
         tools: tools.specs,
         wanted: std::mem::take(&mut asked.wanted),
         max_tokens: asked.max_tokens,
         model: model(exchange, &asked.session)?,
         size: asked.size,
         ..Brought::default()
-    };
-    asked.must = tools.must;
-    let run = ids::uuid().map_err(Refusal::from)?;
-    let stream = Stream::bounded(if asked.streams { AHEAD } else { 0 });
-    let mut observers = Observers::of(&caller);
-    observers.add(Observer::Stream(stream.clone()));
-    let reply = Call { caller: caller.clone(), id: run.clone(), method: "openai", reply: Reply::Nobody };
-    let ask = Ask {
-        origin: Origin::client(&OPENAI, caller.provenance),
-        id: run.clone(),
-        hash: String::new(),
-        session: asked.session.clone(),
-        message: heard.message,
-        attachments: heard.attached,
-        wishes: Wishes {
-            extra_system: heard.system,
-            thinking: asked.thinking,
-            brought: Some(Arc::new(brought)),
-            is_plain: true,
-            ages_by: OPENAI.channel.filter(|_| asked.ages).map(str::to_string),
-            ..Wishes::default()
-        },
-        reply,
-        observers,
-    };
-    let gone = |_| Refusal::from(Error::unavailable("the gateway is shutting down")).of_api();
-    exchange.shared.state.send(Event::Carry(Box::new(Carry::Ask(Box::new(ask))))).map_err(gone)?;
-    Ok(Following::of(exchange.shared.clone(), caller, asked.session.clone(), run, stream))
+    })
 }
