@@ -499,6 +499,15 @@ fn s_h4_a_text_for_the_configuration_costs_three_times_its_size_at_most() {
     }
 }
 
+/// A turn to its end, in a session of its own.
+fn ask(client: &mut Client, n: usize) {
+    let params =
+        json!({"message": "hi", "sessionKey": format!("agent:main:{n}"), "idempotencyKey": n.to_string()});
+    let id = client.ask("agent", params);
+    client.answer(&id).unwrap();
+    client.answer(&id).unwrap();
+}
+
 // S-M2: what an answer near the largest costs, told to one client and to five: three times its size. While it comes, it
 // stands in what the model has said, in what was told, and once as JSON for all events; at its end in the outcome, in the
 // answer and in the journal's line. Who watches shares the frames. A machine at work leaves one more waiting.
@@ -510,13 +519,7 @@ fn s_m2_an_answer_costs_three_times_its_size_however_many_watch() {
     let server = ModelServer::start(vec![texts(&["warm"]), long.clone(), long.clone(), long]);
     let gateway = Gateway::start(&Setup::config(server.config()));
     let mut client = Client::operator(&gateway, 4);
-    let mut ask = |n: usize| {
-        let params = json!({"message": "hi", "sessionKey": format!("agent:main:{n}"), "idempotencyKey": n.to_string()});
-        let id = client.ask("agent", params);
-        client.answer(&id).unwrap();
-        client.answer(&id).unwrap();
-    };
-    ask(0);
+    ask(&mut client, 0);
     for (n, watchers) in [(1, 0), (2, 0), (3, 5)] {
         let mut others: Vec<Client> = (0..watchers).map(|_| Client::operator(&gateway, 4)).collect();
         let is_end = |chat: &Value| chat["state"] == "final";
@@ -525,7 +528,7 @@ fn s_m2_an_answer_costs_three_times_its_size_however_many_watch() {
                 for other in &mut others {
                     scope.spawn(move || other.event_where("chat", is_end));
                 }
-                ask(n);
+                ask(&mut client, n);
             });
         });
         assert!(grown < 5 * size, "{watchers} watching: {grown} KiB for {size}");
@@ -557,15 +560,9 @@ fn s_m2_documents_and_arguments_cost_no_more_than_that() {
     let server = ModelServer::start(replies);
     let gateway = Gateway::start(&Setup::config(server.config()));
     let mut client = Client::operator(&gateway, 4);
-    let mut ask = |n: usize| {
-        let params = json!({"message": "hi", "sessionKey": format!("agent:main:{n}"), "idempotencyKey": n.to_string()});
-        let id = client.ask("agent", params);
-        client.answer(&id).unwrap();
-        client.answer(&id).unwrap();
-    };
-    ask(0);
+    ask(&mut client, 0);
     for n in 1..=6 {
-        let grown = peak_of(&gateway, || ask(n));
+        let grown = peak_of(&gateway, || ask(&mut client, n));
         let what = ["a document", "arguments in a document", "arguments in a stream"][(n - 1) % 3];
         println!("{what}: {grown} KiB, {:.1}x", grown as f64 / kib(LENGTH) as f64);
         assert!(grown < 5 * kib(LENGTH), "{what}: {grown} KiB for {}", kib(LENGTH));

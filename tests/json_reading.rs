@@ -1,5 +1,6 @@
 //! Text becomes values in `src/json` only, under bounds: no other source may parse JSON.
-use std::path::{Path, PathBuf};
+use crate::floors::sources;
+use std::path::Path;
 
 /// What parses: by serde_json itself, or by a trait that it implements.
 const WAYS: &[&str] = &[
@@ -19,22 +20,10 @@ const WAYS: &[&str] = &[
 /// depth and size of its own.
 const JSON5: &[&str] = &["config/", "sessions/indexes/index.rs", "cli/config/edit.rs", "cron/store.rs"];
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => sources(&path, found),
-            false => found.push(path),
-        }
-    }
-}
-
 /// The lines that are in the program, with their numbers: no comments, and nothing that `#[cfg(test)]` stands before.
-/// The module `tests` is the last thing in a file.
 fn lines(text: &str) -> Vec<(usize, &str)> {
-    let program = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut found = Vec::new();
-    let mut lines = program.lines().enumerate();
+    let mut lines = text.lines().enumerate();
     while let Some((number, line)) = lines.next() {
         let code = line.trim_start();
         if code == "#[cfg(test)]" {
@@ -55,21 +44,13 @@ fn lines(text: &str) -> Vec<(usize, &str)> {
 
 #[test]
 fn s_h4_text_becomes_values_in_one_place() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
+    let files = sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
     assert!(files.len() > 200, "the sources were found");
     let mut wrong = Vec::new();
-    for path in files {
-        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_string();
-        let is_test = ["tests.rs", "testing.rs", "fuzz.rs", "random.rs", "schema/judge.rs"]
-            .iter()
-            .any(|end| name.ends_with(end))
-            || name.contains("/tests/");
-        if is_test || name.starts_with("json/") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
+    let is_aside = |name: &str| {
+        name.starts_with("json/") || ["random.rs", "schema/judge.rs"].iter().any(|end| name.ends_with(end))
+    };
+    for (name, text) in files.into_iter().filter(|(name, _)| !is_aside(name)) {
         for (number, line) in lines(&text) {
             let parses = WAYS.iter().any(|way| line.contains(way)) && !line.contains("json5::");
             let parses_5 =

@@ -14,10 +14,12 @@ pub fn is_utf8(bytes: &[u8]) -> bool {
 /// is full of.
 fn is_cut_ascii(bytes: &[u8]) -> bool {
     let mut chunks = bytes.utf8_chunks().peekable();
-    std::iter::from_fn(|| chunks.next().map(|chunk| (chunk, chunks.peek().is_none()))).all(
-        |(chunk, is_last)| {
-            let bad = chunk.invalid();
-            chunk.valid().is_ascii() && (matches!(bad, [] | [0xfe | 0xff]) || is_last && bad.len() > 1)
-        },
-    )
+    while let Some(chunk) = chunks.next() {
+        let bad = chunk.invalid();
+        let is_half_at_end = bad.len() > 1 && chunks.peek().is_none();
+        if !chunk.valid().is_ascii() || !(is_half_at_end || matches!(bad, [] | [0xfe | 0xff])) {
+            return false;
+        }
+    }
+    true
 }

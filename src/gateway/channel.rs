@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The thread that polls reads answers of some MiB; parsing them nests as deep as they do.
 const STACK: usize = 512 << 10;
 
-pub const ROW: Row = Row { name: "channel", keys: &[], mark, parts, stack: STACK, start: run };
+pub const ROW: Row = Row { name: "channel", mark, parts, stack: STACK, start: run };
 
 /// `channel:account` of each that is on.
 fn parts(config: &Config) -> Vec<String> {

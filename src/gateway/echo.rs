@@ -2,7 +2,7 @@
 //! of one line each thing, which outlive the process whatever ends it:
 //! `in` (what people wrote, by the test), `acknowledged`, `out` (what the platform was given), `confirmed`, `uncertain`.
 use super::carrier::Carrier;
-use super::workers::{Handle, Row, nothing};
+use super::workers::{Handle, Row};
 use crate::agents::routing::{self, Inbound as Peer};
 use crate::calls::Provenance;
 use crate::channels::house::{Accepted, Became, House, Place, Turn};
@@ -19,9 +19,7 @@ use std::time::Duration;
 
 pub const ROW: Row = Row {
     name: "echo",
-    // A channel of the product names its accounts here, whose keys are reloaded.
-    keys: &[],
-    mark: nothing,
+    mark: |_, _| Value::Null,
     parts: |config| {
         let accounts = config.get("channels.telegram.accounts").and_then(|v| v.as_object());
         accounts.into_iter().flatten().map(|(name, _)| name.clone()).collect()

@@ -1,5 +1,5 @@
 //! The supervisor of all workers of a generation: starts those that the configuration asks for, stops the others, starts
-//! one anew whose keys have changed, or that failed, after a pause that grows.
+//! one anew whose mark has changed, or that failed, after a pause that grows.
 //!
 //! Runs on the main thread, between waiting for the state thread's words: it has no thread and no timer of its own, and
 //! never waits, but for the end of the workers at the end of a generation. A worker that does not end in time is left
@@ -55,7 +55,7 @@ enum Now {
     Rests {
         until: Instant,
     },
-    /// Has nothing to do any more, until its keys change.
+    /// Has nothing to do any more, until its mark changes.
     Done,
 }
 
@@ -184,13 +184,7 @@ impl Worker {
 
     /// Whether what it runs with, or ended with, is no longer so.
     fn is_changed(&self, config: &Config) -> bool {
-        let is_other = |key: &&str| {
-            let own = |segment| if segment == "*" { self.part.as_str() } else { segment };
-            let path: Vec<&str> = key.split('.').map(own).collect();
-            self.config.get_in(&path) != config.get_in(&path)
-        };
-        self.row.keys.iter().any(is_other)
-            || (self.row.mark)(&self.config, &self.part) != (self.row.mark)(config, &self.part)
+        (self.row.mark)(&self.config, &self.part) != (self.row.mark)(config, &self.part)
     }
 
     /// Tells it to end; who has no thread may be started anew at once.

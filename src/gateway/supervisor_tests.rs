@@ -1,8 +1,6 @@
 //! Issue 10, item 4: workers come, go, fail and are started again, on rows of these tests.
 use super::*;
 use crate::calls::Whom;
-use crate::config::keys::Reload;
-use crate::config::lookup;
 use crate::config::testing::Dir;
 use crate::gateway::workers::WORKERS;
 use crate::gateway::{Judge, Options};
@@ -33,11 +31,10 @@ fn tick(lines: &Lines, handle: &Handle) -> Result<()> {
     Ok(())
 }
 
-const fn row(name: &'static str, keys: &'static [&'static str], start: fn(Handle) -> Result<()>) -> Row {
+const fn row(name: &'static str, start: fn(Handle) -> Result<()>) -> Row {
     Row {
         name,
-        keys,
-        mark: super::super::workers::nothing,
+        mark: |config, _| config.get("cron").cloned().unwrap_or_default(),
         parts: |_| vec![String::new()],
         stack: 64 << 10,
         start,
@@ -94,9 +91,9 @@ fn i10_4_a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped()
     static ROWS: &[Row] = &[
         Row {
             parts: |config| if config.bool("cron.enabled") { vec!["cron".into()] } else { Vec::new() },
-            ..row("tick", &["cron"], |handle| tick(&LINES, &handle))
+            ..row("tick", |handle| tick(&LINES, &handle))
         },
-        row("other", &["hooks.path"], |handle| tick(&OTHERS, &handle)),
+        Row { mark: |_, _| serde_json::Value::Null, ..row("other", |handle| tick(&OTHERS, &handle)) },
     ];
     let mut test = start(ROWS, "{}");
     test.says(&LINES, &["begin cron"]);
@@ -109,7 +106,7 @@ fn i10_4_a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped()
     test.until(|| true);
     assert_eq!(test.set("{}"), ["tick \"cron\" is started"]);
     test.says(&LINES, &["begin cron"]);
-    assert_eq!(take(&OTHERS), [""; 0], "its keys are as they were");
+    assert_eq!(take(&OTHERS), [""; 0], "its mark is as it was");
     test.supervisor.stop();
     assert_eq!((take(&LINES), take(&OTHERS)), (vec!["end cron".to_string()], vec!["end ".to_string()]));
     assert!(test.events.is_empty(), "nobody failed");
@@ -123,7 +120,10 @@ fn i10_4_of_several_accounts_the_changed_one_is_started_anew() {
             let accounts = config.get("channels.telegram.accounts").and_then(|v| v.as_object());
             accounts.into_iter().flatten().map(|(name, _)| name.clone()).collect()
         },
-        ..row("chan", &["channels.telegram.accounts.*"], |handle| tick(&LINES, &handle))
+        mark: |config, part| {
+            config.get_in(&["channels", "telegram", "accounts", part]).cloned().unwrap_or_default()
+        },
+        ..row("chan", |handle| tick(&LINES, &handle))
     }];
     let with = |accounts: &str| format!("{{channels: {{telegram: {{accounts: {accounts}}}}}}}");
     let mut test = start(ROWS, &with("{a: {}, 'b.c': {}}"));
@@ -139,7 +139,7 @@ fn i10_4_of_several_accounts_the_changed_one_is_started_anew() {
 #[test]
 fn i10_4_a_panic_is_told_and_the_worker_started_again_after_a_pause() {
     static LINES: Lines = Mutex::new(Vec::new());
-    static ROWS: &[Row] = &[row("bad", &[], |handle| {
+    static ROWS: &[Row] = &[row("bad", |handle| {
         say(&LINES, "begin", &handle);
         panic!("a defect of the test")
     })];
@@ -170,7 +170,7 @@ fn i10_4_pauses_grow_to_a_bound_and_differ() {
 fn i10_4_one_that_does_not_end_is_left_behind_and_its_late_word_ignored() {
     static LINES: Lines = Mutex::new(Vec::new());
     static GATE: AtomicBool = AtomicBool::new(false);
-    static ROWS: &[Row] = &[row("deaf", &["cron"], |handle| {
+    static ROWS: &[Row] = &[row("deaf", |handle| {
         say(&LINES, "begin", &handle);
         while !GATE.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(5));
@@ -191,9 +191,9 @@ fn i10_4_one_that_does_not_end_is_left_behind_and_its_late_word_ignored() {
 }
 
 #[test]
-fn i10_4_one_that_has_nothing_to_do_rests_until_its_keys_change() {
+fn i10_4_one_that_has_nothing_to_do_rests_until_its_mark_changes() {
     static LINES: Lines = Mutex::new(Vec::new());
-    static ROWS: &[Row] = &[row("brief", &["cron"], |handle| {
+    static ROWS: &[Row] = &[row("brief", |handle| {
         say(&LINES, "begin", &handle);
         Ok(())
     })];
@@ -210,7 +210,7 @@ fn i10_4_one_that_has_nothing_to_do_rests_until_its_keys_change() {
 #[test]
 fn i10_4_a_worker_asks_the_gateway_by_its_methods() {
     static LINES: Lines = Mutex::new(Vec::new());
-    static ROWS: &[Row] = &[row("asks", &[], |handle| {
+    static ROWS: &[Row] = &[row("asks", |handle| {
         handle.house.shared.published.set_health(&json!({"ok": true}));
         let whom = Whom { name: "asks", scopes: &["operator.read"], run: None };
         let shared = &handle.house.shared;
@@ -226,20 +226,15 @@ fn i10_4_a_worker_asks_the_gateway_by_its_methods() {
 
 #[test]
 fn i10_4_without_an_active_row_nothing_runs() {
-    static ROWS: &[Row] = &[Row { parts: |_| Vec::new(), ..row("off", &[], |_| unreachable!("it is off")) }];
+    static ROWS: &[Row] = &[Row { parts: |_| Vec::new(), ..row("off", |_| unreachable!("it is off")) }];
     let mut test = start(ROWS, "{}");
     assert_eq!((test.supervisor.turn(), test.supervisor.next), (None, 0));
     test.supervisor.stop();
 }
 
-/// A row's key that needed a restart of the gateway, or nothing, would never reach its worker alone.
 #[test]
-fn i10_4_the_rows_of_the_product_have_names_and_keys_that_are_reloaded() {
+fn i10_4_the_rows_of_the_product_have_names() {
     for row in WORKERS {
         assert!(row.name.len() <= 12 && WORKERS.iter().filter(|r| r.name == row.name).count() == 1);
-        for key in row.keys {
-            let class = lookup::reload(key.split('.'));
-            assert!(matches!(class, Reload::Hot(action) if action.is_here()), "{key}: {class:?}");
-        }
     }
 }

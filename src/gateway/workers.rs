@@ -23,9 +23,7 @@ use std::time::Duration;
 pub struct Row {
     /// Of its thread too: `gw-` and this.
     pub name: &'static str,
-    /// A worker is restarted when the value of one of these changes; `*` stands for the worker's part.
-    pub keys: &'static [&'static str],
-    /// And when this changes, of which its part makes more than a key can say.
+    /// What the worker of this part depends on: it is restarted when that changes.
     pub mark: fn(&Config, &str) -> Value,
     /// The workers of this kind that the configuration asks for, by what each has of its own, such as an account.
     /// None: off. One that there is once has an empty name.
@@ -39,8 +37,7 @@ pub struct Row {
 pub const WORKERS: &[Row] = &[
     Row {
         name: "watch",
-        keys: &[],
-        mark: nothing,
+        mark: |_, _| Value::Null,
         parts: |_| vec![String::new()],
         stack: watch::STACK,
         start: watch::run,
@@ -49,11 +46,6 @@ pub const WORKERS: &[Row] = &[
     #[cfg(test)]
     super::echo::ROW,
 ];
-
-/// For a row whose keys say all.
-pub fn nothing(_: &Config, _: &str) -> Value {
-    Value::Null
-}
 
 /// What all workers of a generation may use.
 pub struct House {

@@ -2,6 +2,7 @@
 //! entries are copied by reference on the state thread; transcripts are read on the connection's thread.
 use crate::calls::{Call, Caller};
 use crate::clock;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What one request reads of transcripts, in bytes.
-pub(super) const MAX_READ: u64 = 128 << 20;
+const MAX_READ: u64 = 128 << 20;
 const MAX_SESSIONS: usize = 1000;
 
 params! {
@@ -54,36 +55,57 @@ pub fn sessions(state: &mut State, _call: Call, params: Value) -> Result<Answer>
     let span = Span::of(wanted.start_date.as_deref(), wanted.end_date.as_deref(), None, now)?;
     wanted.key = wanted.key.map(|key| state.sessions.rules().canonical(&key)).transpose()?;
     let agents = agents(state);
-    let shared = state.shared.clone();
-    Ok(Answer::Work(Box::new(move || {
-        let config = shared.config();
-        let mut budget = Budget::new(MAX_READ);
+    Ok(counted(state, move |config, budget| {
         let mut all = Summary::default();
         let mut by: [BTreeMap<String, Totals>; 2] = Default::default();
         let mut sessions = Vec::new();
         for row in rows(agents, &wanted, &span) {
             let mut own = Summary::default();
-            // What cannot be read counts as unused; the other sessions are still told.
-            let result =
-                add_transcript(&row.file.path, &config, &span, &mut budget, &mut [&mut own, &mut all]);
-            if let Err(e) = &result {
-                log::warn!(target: "gateway/usage", "{e}");
-            }
+            let is_read = add(&row.file, config, &span, budget, &mut [&mut own, &mut all]);
             let [agents, channels] = &mut by;
             agents.entry(row.agent.clone()).or_default().merge(&own.totals);
             if let Some(channel) = row.text("channel", "provider") {
                 channels.entry(channel.to_string()).or_default().merge(&own.totals);
             }
-            sessions.push(row.to_value(result.is_ok().then_some(&own), wanted.include_context_weight));
+            sessions.push(row.to_value(is_read.then_some(&own), wanted.include_context_weight));
         }
         let [agents, channels] = &by;
-        let mut report = json!({
+        Ok(json!({
             "updatedAt": now, "startDate": day_name(span.first), "endDate": day_name(span.last),
             "sessions": sessions, "totals": all.totals.to_value(), "aggregates": all.aggregates(agents, channels),
-        });
-        note_partial(&mut report, &budget);
+        }))
+    }))
+}
+
+/// Has it counted on the connection's thread, as far as one request may read, and the report say so if that was not all.
+pub(super) fn counted(
+    state: &State,
+    count: impl FnOnce(&Config, &mut Budget) -> Result<Value> + Send + 'static,
+) -> Answer {
+    let shared = state.shared.clone();
+    Answer::Work(Box::new(move || {
+        let mut budget = Budget::new(MAX_READ);
+        let mut report = count(&shared.config(), &mut budget)?;
+        if let (true, Some(report)) = (budget.is_spent, report.as_object_mut()) {
+            report.put("isPartial", true);
+        }
         Ok(report.into())
-    })))
+    }))
+}
+
+/// Adds up what a transcript tells of; what cannot be read counts as unused, and the others are still told.
+pub(super) fn add(
+    file: &File,
+    config: &Config,
+    span: &Span,
+    budget: &mut Budget,
+    sums: &mut [&mut Summary],
+) -> bool {
+    let result = add_transcript(&file.path, config, span, budget, sums);
+    if let Err(e) = &result {
+        log::warn!(target: "gateway/usage", "{e}");
+    }
+    result.is_ok()
 }
 
 pub(super) fn agents(state: &State) -> Vec<Agent> {
@@ -173,13 +195,6 @@ impl Row {
     }
 }
 
-/// Says so when the transcripts were more than one request reads.
-pub(super) fn note_partial(report: &mut Value, budget: &Budget) {
-    if let (true, Some(report)) = (budget.is_spent, report.as_object_mut()) {
-        report.put("isPartial", true);
-    }
-}
-
 params! {
     struct Course {
         key: Option<String>,
@@ -189,18 +204,14 @@ params! {
 
 pub fn timeseries(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let (key, transcript, _) = course(state, params, "timeseries")?;
-    let shared = state.shared.clone();
-    Ok(Answer::Work(Box::new(move || {
+    Ok(counted(state, move |config, budget| {
         let found = transcript.filter(|transcript| transcript.path().is_file());
         let Some(transcript) = found else {
             return Err(Error::invalid(format!("No transcript found for session: {key}")));
         };
-        let mut budget = Budget::new(MAX_READ);
-        let points = usage_series::points(&transcript, &shared.config(), &mut budget)?;
-        let mut report = json!({"sessionId": transcript.session_id(), "points": points});
-        note_partial(&mut report, &budget);
-        Ok(report.into())
-    })))
+        let points = usage_series::points(&transcript, config, budget)?;
+        Ok(json!({"sessionId": transcript.session_id(), "points": points}))
+    }))
 }
 
 pub fn logs(state: &mut State, _call: Call, params: Value) -> Result<Answer> {

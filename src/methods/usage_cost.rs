@@ -1,14 +1,14 @@
 //! `usage.cost`: tokens and costs by day, over all agents' sessions; on demand by model and surface. Transcripts are read on
 //! the connection's thread.
-use super::usage::{Agent, MAX_READ, agents, note_partial};
+use super::usage::{Agent, add, agents, counted};
 use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::sessions::Kept;
 use crate::sessions::usage::{Span, Totals};
-use crate::sessions::usage_report::{Summary, add_transcript, named};
-use crate::sessions::usage_scan::{Budget, File, transcripts};
+use crate::sessions::usage_report::{Summary, named};
+use crate::sessions::usage_scan::{File, transcripts};
 use crate::state::State;
 use crate::state::event::Answer;
 use serde_json::Value;
@@ -29,10 +29,7 @@ pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let now = state.now;
     let span = Span::of(start_date.as_deref(), end_date.as_deref(), read_days(&days)?, now)?;
     let agents = agents(state);
-    let shared = state.shared.clone();
-    Ok(Answer::Work(Box::new(move || {
-        let config = shared.config();
-        let mut budget = Budget::new(MAX_READ);
+    Ok(counted(state, move |config, budget| {
         let mut all = Summary::default();
         let mut surfaces: BTreeMap<String, Totals> = BTreeMap::new();
         let of_agent = |agent: &Agent| {
@@ -47,10 +44,7 @@ pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         crate::order::by_key(&mut files, |(_, file)| std::cmp::Reverse(file.modified));
         for (surface, file) in files {
             let mut own = Summary::default();
-            if let Err(e) = add_transcript(&file.path, &config, &span, &mut budget, &mut [&mut all, &mut own])
-            {
-                log::warn!(target: "gateway/usage", "{e}");
-            }
+            add(&file, config, &span, budget, &mut [&mut all, &mut own]);
             if own.totals != Totals::default() {
                 surfaces.entry(surface).or_default().merge(&own.totals);
             }
@@ -61,9 +55,8 @@ pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
             report.put("byModel", all.by_model());
             report.put("bySurface", named("surface", &surfaces));
         }
-        note_partial(&mut report, &budget);
-        Ok(report.into())
-    })))
+        Ok(report)
+    }))
 }
 
 /// Transcripts that no session goes on in.
