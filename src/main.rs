@@ -56,7 +56,6 @@ mod sys;
 mod threads;
 mod tls;
 mod tools;
-mod unsupported;
 mod untrusted;
 mod upkeep;
 mod version;

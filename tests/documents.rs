@@ -51,6 +51,23 @@ fn every_file_that_a_comment_names_exists() {
     assert!(gone.is_empty(), "named and not there:\n{}", gone.join("\n"));
 }
 
+/// And with what it is for.
+#[test]
+fn every_dependency_has_its_row_in_the_architecture() {
+    let read =
+        |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let (cargo, architecture) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
+    let section = cargo.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let mut there: Vec<&str> = section.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    let table = architecture.split("\n## Dependencies\n").nth(1).unwrap();
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let mut told: Vec<&str> =
+        cells.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`'))).collect();
+    there.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, there, "left ARCHITECTURE.md, right Cargo.toml");
+}
+
 /// Issue 10: the threads of the house are drawn, each by its name.
 #[test]
 fn every_thread_has_its_place_in_the_architecture() {

@@ -41,7 +41,7 @@ const FLOORS: &[&[&str]] = &[
     &["agents"],
     &["heartbeat", "skills", "slash"],
     // Work that is done for somebody.
-    &["backup", "channels", "service", "tools", "unsupported", "upkeep"],
+    &["backup", "channels", "service", "tools", "upkeep"],
     &["agent", "doctor"],
     // What one thread owns, and the commands that look at it.
     &["runs"],
@@ -107,6 +107,13 @@ fn every_room_of_the_table_exists() {
     for room in FLOORS.iter().flat_map(|rooms| rooms.iter()) {
         let is_there = src.join(room).is_dir() || src.join(format!("{room}.rs")).is_file();
         assert!(is_there, "there is no room {room}");
+    }
+    // The process aside, what stands by itself in `src/` is ground.
+    let is_ground = |name: &str| FLOORS[0].contains(&name) || ["main", "signals"].contains(&name);
+    for file in std::fs::read_dir(src).unwrap().flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let Some(room) = name.strip_suffix(".rs") else { continue };
+        assert!(is_ground(room) || room.ends_with("_tests"), "src/{name}: give it a folder");
     }
 }
 

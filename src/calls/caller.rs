@@ -1,9 +1,6 @@
 //! Who asks: what `connect` said and proved, and what it was granted. Plain data, never changed afterwards.
-use crate::device::pairing::{Change, Paired};
-use crate::params::params;
 use crate::protocol::frame::Scopes;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// On whose authority something is asked. Set where the asking comes in, never read out of what was said (SEC-34).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,27 +91,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn new(conn: u64, id: String, admitted: &Admitted, remote: Option<String>) -> Caller {
-        Caller {
-            conn,
-            id,
-            protocol: admitted.protocol,
-            is_node: admitted.role == "node",
-            scopes: admitted.scopes.clone(),
-            client_id: admitted.client.id.clone(),
-            mode: admitted.client.mode.clone(),
-            device_id: admitted.device_id.clone(),
-            remote,
-            caps: admitted.caps.clone(),
-            at: String::new(),
-            method: admitted.method,
-            generation: admitted.generation,
-            run: None,
-            provenance: if admitted.role == "node" { Provenance::Node } else { Provenance::Operator },
-            is_told_of: AtomicBool::new(false),
-        }
-    }
-
     /// Notes in the log, once a client, that its params hold members which nobody here knows.
     pub fn tell_unknown(&self, method: &str, members: &[String]) {
         if self.is_told_of.swap(true, Ordering::Relaxed) {
@@ -136,38 +112,4 @@ impl Caller {
     pub fn role(&self) -> &'static str {
         if self.is_node { "node" } else { "operator" }
     }
-}
-
-params! {
-    #[derive(Debug, Clone, Default)]
-    pub struct Client {
-        pub id: String,
-        pub display_name: Option<String>,
-        pub version: String,
-        pub platform: String,
-        pub device_family: Option<String>,
-        pub model_identifier: Option<String>,
-        pub mode: String,
-        pub instance_id: Option<String>,
-    }
-}
-
-/// A connection that may go on, with what it was granted.
-/// No `Debug`: it holds the device token.
-pub struct Admitted {
-    pub protocol: u32,
-    pub role: String,
-    pub scopes: Scopes,
-    pub client: Client,
-    pub caps: Vec<String>,
-    pub device_id: Option<String>,
-    pub device_token: Option<Paired>,
-    /// How it proved itself: `token`, `password`, `device-token` or `tailscale`.
-    pub method: &'static str,
-    /// Which secret was in force when it did.
-    pub generation: u64,
-    /// What the pairing store changed, to be announced.
-    pub change: Change<()>,
-    /// When the decision began: what was revoked since then, it may not have known.
-    pub since: Instant,
 }

@@ -13,6 +13,6 @@ pub mod stream;
 mod wake;
 
 pub use call::{Ask, Call, EXEC_TOLD, Reply, SUBAGENT_SPAWN, Said, TURN_MAY, Whom, log_failure};
-pub use caller::{Admitted, Caller, Client, Provenance};
+pub use caller::{Caller, Provenance};
 pub use pending::{Party, Pending, Question};
 pub use wake::Wake;

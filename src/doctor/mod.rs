@@ -19,7 +19,7 @@ mod services;
 mod sessions;
 mod surface;
 mod tls;
-mod unsupported;
+pub mod unsupported;
 mod workspaces;
 
 pub use fix::{Change, Done, Fix, repair};

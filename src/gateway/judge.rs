@@ -11,11 +11,12 @@ use crate::config::ports;
 use crate::config::ports::Ports;
 use crate::config::problem::Problem;
 use crate::config::{Config, Issue};
+use crate::doctor::unsupported;
 use crate::env::Env;
 use crate::error::{Cause, Error, Result};
 use crate::settings::{Auth, Secret, file};
 use crate::tls::Place;
-use crate::{http, logging, unsupported};
+use crate::{http, logging};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,6 +1,6 @@
 //! What a client says in `connect`, as far as the gateway goes by it.
-use crate::calls::Client;
 use crate::params::params;
+use crate::state::admitted::Client;
 
 params! {
     /// The params of `connect` that matter to the gateway; they passed the schema before.

@@ -1,10 +1,10 @@
 //! How a `connect` is refused: in the words and codes that clients know, with what helps. Pure.
 use super::connect::Connect;
-use crate::calls::Client;
 use crate::device::pairing::Change;
 use crate::door::{Failed, PAUSE};
 use crate::error::{Error, Kind};
 use crate::settings::AuthMode;
+use crate::state::admitted::Client;
 
 /// A refusal, and what the pairing store changed meanwhile (a new pending request).
 pub struct Refusal {

@@ -1,7 +1,7 @@
 //! What the state thread is told: one closed enum, one arm each in `run.rs`.
 use crate::agent::run::RunEvent;
 use crate::calls::outbox::{Frame, Outbox, Work};
-use crate::calls::{Admitted, Call, Caller};
+use crate::calls::{Call, Caller};
 use crate::config::Stamp;
 use crate::device::pairing::Change;
 use crate::error::Result;
@@ -11,6 +11,7 @@ use crate::runs::Taken;
 use crate::sessions::others::Theirs;
 use crate::sessions::{Index, Snapshot};
 use crate::state::State;
+use crate::state::admitted::Admitted;
 use crate::state::carrying::{Carry, Then};
 use crate::state::heartbeat::Seen;
 use crossbeam_channel::Sender;

@@ -122,7 +122,7 @@ impl State {
         }
     }
 
-    fn hello(&self, caller: &crate::calls::Caller, admitted: &crate::calls::Admitted) -> String {
+    fn hello(&self, caller: &crate::calls::Caller, admitted: &crate::state::admitted::Admitted) -> String {
         let limits = &self.shared.limits;
         let is_admin = !caller.is_node && caller.scopes.has("operator.admin");
         let mut auth = json!({"role": caller.role(), "scopes": caller.scopes.as_slice()});

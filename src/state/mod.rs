@@ -2,6 +2,7 @@
 //!
 //! One file a piece: `clients`, `presence`, `sessions`, `runs`, `health`; `run.rs` is the loop, `event.rs` what
 //! it is told. Handlers in `crate::methods` are functions over `State`.
+pub mod admitted;
 pub mod approvals;
 mod arrivals;
 pub mod capabilities;

@@ -3,9 +3,9 @@
 //! INVARIANT: the entry of a live connection is never dropped by age, and it says `disconnect` only when the
 //! last connection of its key is gone. The state thread owns it; `State::flush_presence` sends the event.
 use crate::calls::Caller;
-use crate::calls::Client;
 use crate::config::bind;
 use crate::json::{self, Put, json, with};
+use crate::state::admitted::Client;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,11 +10,11 @@ use super::link::target::Target;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::{self, Config, Hide, Issue, path};
+use crate::doctor::unsupported;
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::gateway;
 use crate::json::{Put, json};
-use crate::unsupported;
 pub use diff::DIFF;
 use serde_json::Value;
 

@@ -4,9 +4,9 @@ use crate::agents::Agents;
 use crate::cli::VERSION;
 use crate::clock;
 use crate::config::ports::{self, Ports};
+use crate::doctor::unsupported;
 use crate::files;
 use crate::json::json;
-use crate::unsupported;
 use serde_json::Value;
 
 pub fn of(look: &Look) -> Value {

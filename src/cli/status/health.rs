@@ -5,9 +5,9 @@ use crate::cli::parse::Args;
 use crate::cli::print::age;
 use crate::cli::{Command, Context, Flag, JSON, far};
 use crate::config::Config;
+use crate::doctor::unsupported;
 use crate::error::Result;
 use crate::json::json;
-use crate::unsupported;
 use serde_json::Value;
 use std::time::Instant;
 

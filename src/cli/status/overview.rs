@@ -10,13 +10,13 @@ use crate::cli::sessions::Row;
 use crate::clock;
 use crate::config::Config;
 use crate::device::pairing::Pairing;
+use crate::doctor::unsupported;
 use crate::env::Env;
 use crate::files;
 use crate::models::catalogue;
 use crate::models::provider::Provider;
 use crate::sessions::newer;
 use crate::tls::Place;
-use crate::unsupported;
 use serde_json::Value;
 
 /// Names and values, from the top.

@@ -1,6 +1,5 @@
 //! Who shows a device: its signature is verified, and the pairing store says what it may.
 use super::{INVITED, Proven, admitted, asked_scopes};
-use crate::calls::{Admitted, Client};
 use crate::clock;
 use crate::device::pairing::{Admission, Applicant, Change, Credential, Pairing};
 use crate::device::proof::{self, Verified};
@@ -9,6 +8,7 @@ use crate::net::connect::Connect;
 use crate::net::peer::Peer;
 use crate::net::refusal::Refusal;
 use crate::protocol::frame::Scopes;
+use crate::state::admitted::{Admitted, Client};
 use crate::state::shared::Shared;
 
 pub(super) fn verify_device(peer: &Peer, request: &Connect, role: &str, nonce: &str) -> Result<Verified> {

@@ -72,7 +72,7 @@ impl Worker {
         if let Some(device) = &admitted.device_id {
             self.drain.outbox.belongs_to(device);
         }
-        let caller = Caller::new(self.id, ids::uuid().unwrap_or_default(), &admitted, self.peer.remote());
+        let caller = admitted.caller(self.id, ids::uuid().unwrap_or_default(), self.peer.remote());
         let caller = Arc::new(Caller { at: self.head.address(self.peer.is_tls()), ..caller });
         self.caller = Some(caller.clone());
         let place = Place::of(self.drain.outbox.clone());

@@ -1,9 +1,13 @@
-//! Checks of what is configured and not in this version: a finding for each feature that is asked for. Only looks.
+//! What is configured and not in this version (`features`), and its checks: a finding for each feature that is asked for. Only
+//! looks.
+mod features;
+
+pub use features::{asked, line};
+
 use super::{Ctx, Finding, one};
-use crate::unsupported;
 
 fn told(ctx: &Ctx, id: &str) -> Vec<Finding> {
-    let asked = ctx.is_readable().then(|| unsupported::asked_for(id, &ctx.config, &ctx.env)).flatten();
+    let asked = ctx.is_readable().then(|| features::asked_for(id, &ctx.config, &ctx.env)).flatten();
     one(asked.map(|asked| {
         Finding::new(format!("{}: configured, and nothing here acts on it", asked.what))
             .at(&ctx.env.config_path)

@@ -3,8 +3,6 @@
 //! For whoever comes from the original program and would otherwise hear nothing: the start warns once, `doctor` has a
 //! finding for each row, `config validate` and `status` name them. Reads the configuration and a few small files;
 //! only looks. What was switched off there counts as not asked for.
-mod hooks;
-
 use crate::channels::is_spoken_for;
 use crate::config::Config;
 use crate::env::Env;
@@ -38,7 +36,7 @@ const FEATURES: &[Feature] = &[
     feature("channels", channels, KEEP),
     feature(
         "hooks",
-        hooks::asked,
+        hooks,
         "webhooks are here (docs/webhooks.md), those with a transform (a program in JavaScript), the Gmail watcher and presets beside gmail are not",
     ),
     feature("exec", exec, "commands run on this machine, shut in and by the owner's rules (docs/exec.md)"),
@@ -164,6 +162,24 @@ fn channels(config: &Config, env: &Env) -> Option<String> {
     counted(&found, "channel")
 }
 
+fn hooks(config: &Config, _: &Env) -> Option<String> {
+    let internal = config.get("hooks.internal").is_some_and(is_asked);
+    let gmail = config.get("hooks.gmail").and_then(|gmail| gmail.get("account")).is_some_and(is_asked);
+    let is_on = config.bool("hooks.enabled");
+    let mappings = config.get("hooks.mappings").and_then(Value::as_array).filter(|_| is_on);
+    let has_program = |mapping: &Value| mapping.get("transform").is_some_and(|value| !value.is_null());
+    let programs = mappings.into_iter().flatten().enumerate().filter(|(_, mapping)| has_program(mapping));
+    let programs: Vec<String> = programs.map(|(at, _)| format!("hooks.mappings.{at}")).collect();
+    let presets = config.strings("hooks.presets").into_iter().filter(|name| is_on && *name != "gmail");
+    let presets: Vec<String> = presets.map(str::to_string).collect();
+    some([
+        said(internal, "internal hooks"),
+        said(gmail, "the Gmail watcher"),
+        counted(&programs, "webhook transform"),
+        counted(&presets, "webhook preset"),
+    ])
+}
+
 fn exec(config: &Config, _: &Env) -> Option<String> {
     let in_tools = |path: &[&str], fits: &dyn Fn(&Value) -> bool| {
         let found = |tools: &Value| path.iter().try_fold(tools, |at, name| at.get(name)).is_some_and(fits);
@@ -239,5 +255,5 @@ fn network(config: &Config, _: &Env) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "unsupported_tests.rs"]
+#[path = "features_tests.rs"]
 mod tests;
