@@ -81,6 +81,8 @@ demo: release
 install: release
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 "$(RELEASE)" "$(DESTDIR)$(PREFIX)/bin/openclaw"
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
+	"$(RELEASE)" __man > "$(DESTDIR)$(PREFIX)/share/man/man1/openclaw.1"
 
 # The original program's command line against this gateway, and the reverse.
 interop: release

@@ -102,7 +102,7 @@ fn i14_5_the_log_and_status_tell_of_turns_their_surface_and_cost() {
         rpc["today"]["cost"].as_f64() > Some(0.0) && rpc["gateway"]["rssBytes"].as_u64() > Some(1 << 20),
         "{rpc}"
     );
-    for verb in [&["gateway", "status"][..], &["status"]] {
+    for verb in [&["gateway", "status", "--verbose"][..], &["status", "--verbose"]] {
         let shown = out(&gateway, verb);
         for part in ["Process", "up ", " MB of memory", "Today", "2 turns, ", " tokens in, "] {
             assert!(shown.contains(part), "{part}: {shown}");

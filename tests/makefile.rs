@@ -61,6 +61,8 @@ fn n_7_what_was_built_is_installed_and_tried_wherever_cargo_put_it() {
     assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
     let copy = to.join("opt/x/bin/openclaw");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o755);
+    let page = std::fs::read_to_string(to.join("opt/x/share/man/man1/openclaw.1")).unwrap();
+    assert!(page.starts_with(".TH OPENCLAW 1") && page.contains(".SS openclaw gateway call"), "{page}");
     let demo = make(&dir, named, &["demo"]);
     let said = String::from_utf8_lossy(&demo.stdout);
     assert!(demo.status.success() && said.contains("The gateway stopped cleanly."), "{said}");

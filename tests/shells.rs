@@ -46,6 +46,46 @@ fn n_42_fish_completes_words_options_and_values() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+// Names of sessions are others' words; a shell must not take them for its own.
+#[test]
+fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_run() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    let proof = gateway.dir.join("proof");
+    let trap = format!("$(touch${{IFS}}{})", proof.display());
+    for key in ["notes", &trap] {
+        client.ok("sessions.patch", json!({"key": key, "label": key}));
+    }
+    let job = json!({"name": "n", "schedule": {"kind": "every", "everyMs": 3_600_000}, "sessionTarget": "main",
+        "wakeMode": "now", "payload": {"kind": "systemEvent", "text": "x"}});
+    let id = client.ok("cron.add", job)["id"].as_str().unwrap().to_string();
+    wait_for("the index to be written", || {
+        let values = gateway.cli(&["__values", "sessions"]);
+        String::from_utf8_lossy(&values.stdout).contains("agent:main:notes").then_some(())
+    });
+    let offers = |name: &str, script: &str, typed: &str| {
+        // The word that is completed is empty.
+        let typed =
+            if name == "bash" && typed.ends_with(' ') { format!("{typed}''") } else { typed.to_string() };
+        let mut shell = shell(&gateway.dir, name)?;
+        let output =
+            shell.args(["-c", &script.replace("TYPED", &typed)]).stdin(Stdio::null()).output().unwrap();
+        Some(String::from_utf8_lossy(&output.stdout).to_string())
+    };
+    let bash = "source completion; COMP_WORDS=(openclaw TYPED); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _openclaw; \
+                printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let fish = "source completion; complete -C 'openclaw TYPED'";
+    for (name, script) in [("bash", bash), ("fish", fish)] {
+        for (typed, want) in
+            [("sessions show agent:main:n", "notes"), ("cron run ", &id), ("devices rename ", "")]
+        {
+            let Some(text) = offers(name, script, typed) else { continue };
+            assert!(text.contains(want) && !text.contains("touch"), "{name} {typed}: {text}");
+        }
+    }
+    assert!(!proof.exists(), "a name was run");
+}
+
 // N-42: typed with tabs at a terminal, and run.
 #[test]
 fn n_42_zsh_completes_words_options_and_values() {

@@ -92,7 +92,7 @@ fn a_gateway_in_the_foreground_without_a_service() {
         (&json!("stopped"), &json!(true))
     );
 
-    let output = run(&gateway.dir, &["gateway", "status"], &vars);
+    let output = run(&gateway.dir, &["gateway", "status", "--verbose"], &vars);
     let (stdout, stderr) = text(&output);
     assert!(output.status.success(), "{stdout} {stderr}");
     for part in [
@@ -481,7 +481,7 @@ fn status_is_built_on_the_agents_as_they_are() {
     let method = json_of(&gateway, &["gateway", "call", "status", "--json"]);
     let defaults = json!({"model": "stub/m", "contextTokens": 8000});
     assert_eq!(method["sessions"]["defaults"], defaults, "{method:#}");
-    let text = out(&gateway, &["status"]);
+    let text = out(&gateway, &["status", "--verbose"]);
     assert!(text.contains("Model      stub/m\n") && text.contains("Agents     ops, main, own\n"), "{text}");
     let table = out(&gateway, &["status", "--all"]);
     assert!(table.contains("~/.openclaw/agents/ops/sessions/sessions.json"), "{table}");
@@ -692,4 +692,30 @@ fn n_2_health_says_what_does_not_run_and_what_a_start_left_out() {
             .expect(&told);
         assert!(wrong.ends_with("the gateway has started without what it concerns"), "{wrong}");
     }
+}
+
+/// Three ways to ask whether it is up; each says so in three lines, and more where something is wrong.
+#[test]
+fn i14_8_all_is_well_takes_three_lines() {
+    let gateway = Gateway::plain();
+    for (verb, says) in [
+        (&["status"][..], " is up at ws://127.0.0.1:"),
+        (&["gateway", "status"], "RPC probe: ok ("),
+        (&["daemon", "status"], "Runtime: in the foreground (pid "),
+        (&["health"], "Agents: main (default)"),
+    ] {
+        let text = out(&gateway, verb);
+        assert!(text.lines().count() == 3 && text.contains(says), "{verb:?}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let more = out(&gateway, &[verb, &["--verbose"]].concat());
+        assert!(more.lines().count() > 3, "{verb:?}: {more}");
+    }
+    let config = std::fs::read_to_string(gateway.config_path()).unwrap();
+    std::fs::write(
+        gateway.config_path(),
+        config.replacen('{', "{\"nonsense\": 1, \"talk\": {\"voiceId\": \"x\"},", 1),
+    )
+    .unwrap();
+    let told = out(&gateway, &["status"]);
+    assert!(told.lines().count() > 3 && told.contains("Not here"), "{told}");
 }

@@ -108,9 +108,12 @@ fn n_34_nothing_is_wider_than_the_terminal() {
 fn n_34_help_is_folded_at_narrow_terminals() {
     let dir = gateway::new_dir();
     for columns in [40, 60] {
-        for args in
-            [&["--help"][..], &["gateway", "--help"], &["gateway", "call", "--help"], &["onboard", "--help"]]
-        {
+        for args in [
+            &["help", "all"][..],
+            &["gateway", "run", "--help"],
+            &["gateway", "call", "--help"],
+            &["onboard", "--help"],
+        ] {
             let mut help = command(&dir);
             help.args(args);
             let (status, text) = Terminal::start(help, columns).end();

@@ -63,7 +63,8 @@ struct Place {
 }
 
 /// The commands that are offered.
-fn shown() -> impl Iterator<Item = &'static Command> {
+/// The commands that people call.
+pub fn shown() -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().filter(|command| !command.name.starts_with('_'))
 }
 

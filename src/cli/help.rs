@@ -1,38 +1,69 @@
 //! Help texts, made from the command and flag rows: the program's, a group's, a command's.
 use super::fold::{fold, hanging};
 use super::parse::{below, exact};
-use super::{Command, Flag, GLOBALS, GROUPS, TASKS, VERSION};
+use super::topics::{self, TOPICS};
+use super::{ALIASES, Command, Flag, GLOBALS, GROUPS, TASKS, VERSION};
 use std::fmt::Write;
 
-/// The README says more on each status.
-const END: &str = "`gateway ...` begins more commands: `openclaw gateway --help` lists them.\n\
-    Exit status: 0 done, 1 failed, 2 wrong profile, 3 key not set, 75 outcome not known, 78 configuration to be fixed \
-    first.";
-
-/// The help on `topic`: a command, a group of commands, or nothing for the program. For a terminal of that many columns.
+/// The help on `topic`: a command, a group of commands, something of all of them, or nothing for the program. For a
+/// terminal of that many columns.
 pub fn text(topic: &str, width: usize) -> String {
-    match exact(topic) {
-        Some(command) => of_command(command, width),
-        None if topic.is_empty() => of_program(width),
-        None => of_group(topic, width),
+    match (exact(topic), topics::find(topic)) {
+        (Some(command), _) => of_command(command, width),
+        (None, Some(topic)) if topic.text.is_empty() => of_all(width),
+        (None, Some(topic)) => {
+            topic.text.lines().flat_map(|line| hanging(line, width, 4)).collect::<Vec<_>>().join("\n") + "\n"
+        }
+        (None, None) if topic.is_empty() => of_program(width),
+        (None, None) => of_group(topic, width),
     }
 }
 
+/// A word and what it says; `...` where more words follow it.
+fn row(word: &str) -> (String, &'static str) {
+    let is_more = below(word).any(|command| command.name != word);
+    let of_group = || GROUPS.iter().find(|(name, _)| *name == word).map(|(_, summary)| *summary);
+    let summary = exact(word).map(|command| command.summary).or_else(of_group);
+    (format!("{word}{}", if is_more { " ..." } else { "" }), summary.unwrap_or_default())
+}
+
+/// One page of a terminal: what one begins with, the other words by task, and where more is told.
 fn of_program(width: usize) -> String {
-    let row = |word: &&str| {
-        let is_more = below(word).any(|command| command.name != *word);
-        let summary = exact(word).map(|command| command.summary);
-        let summary = summary.or_else(|| Some(GROUPS.iter().find(|(name, _)| name == word)?.1));
-        (format!("{word}{}", if is_more { " ..." } else { "" }), summary.unwrap_or_default())
-    };
     let mut text = format!("OpenClaw {VERSION}\nUsage: openclaw [options] <command>\n");
-    for (task, words) in TASKS {
-        let rows: Vec<_> = words.iter().map(row).collect();
-        let _infallible = write!(text, "\n{task}:\n{}", columns_from(WORD, &rows, width));
+    let mut tasks = TASKS.iter();
+    if let Some((task, words)) = tasks.next() {
+        let rows: Vec<_> = words.iter().map(|word| (word.to_string(), row(word).1)).collect();
+        let _infallible = write!(text, "\n{task}:\n{}\n", columns_from(WORD, &rows, width));
     }
+    let own = |words: &[&'static str]| {
+        words.iter().filter(|word| !ALIASES.contains(word)).copied().collect::<Vec<_>>().join(" ")
+    };
+    let rows: Vec<_> = tasks.map(|(task, words)| (task.to_string(), own(words))).collect();
+    let options: Vec<String> = GLOBALS.iter().map(|flag| format!("--{} {}", flag.long, flag.value)).collect();
+    let options = options.iter().map(|option| option.trim_end()).collect::<Vec<_>>().join(", ");
+    let all: Vec<_> = TOPICS.iter().map(|topic| topic.name).collect();
+    let (commands, topics) = ("what it takes, with examples".to_string(), all.join(", "));
+    let more = [("<command> -h".to_string(), commands), ("help <topic>".to_string(), topics)];
+    text + &columns_from(WORD, &rows, width)
+        + &columns_from(WORD, &[("Options".to_string(), options)], width)
+        + "\n"
+        + &columns_from(WORD, &more, width)
+}
+
+/// Every word with what it says.
+fn of_all(width: usize) -> String {
+    let mut text = String::new();
+    for (task, words) in TASKS {
+        let rows: Vec<_> = words.iter().map(|word| row(word)).collect();
+        let _infallible = write!(text, "{task}:\n{}\n", columns_from(WORD, &rows, width));
+    }
+    let rows: Vec<_> = TOPICS.iter().map(|topic| (topic.name.to_string(), topic.summary)).collect();
+    let _infallible = write!(text, "Topics of help:\n{}", columns_from(WORD, &rows, width));
     let _infallible = write!(text, "\nOptions:\n{}", columns(&flag_rows(GLOBALS.iter()), width));
     text + "\n" + &paragraph(END, width)
 }
+
+const END: &str = "`gateway ...` begins more commands: `openclaw gateway --help` lists them.";
 
 fn of_group(group: &str, width: usize) -> String {
     let summary = GROUPS.iter().find(|(name, _)| *name == group).map_or("", |(_, summary)| summary);
@@ -105,7 +136,7 @@ fn flag_rows<'a>(flags: impl Iterator<Item = &'a Flag>) -> Vec<(String, String)>
 }
 
 /// What a flag does, and its values where the sentence does not name them.
-fn doc(flag: &Flag) -> String {
+pub fn doc(flag: &Flag) -> String {
     if flag.choices.iter().all(|choice| flag.doc.contains(choice)) {
         return flag.doc.to_string();
     }
@@ -222,7 +253,12 @@ mod tests {
     fn n_34_every_page_of_help_fits_the_terminal() {
         for width in [40, 60, 80] {
             let groups = GROUPS.iter().map(|(name, _)| *name);
-            let topics = COMMANDS.iter().map(|command| command.name).chain(groups).chain([""]);
+            let topics = COMMANDS
+                .iter()
+                .map(|command| command.name)
+                .chain(groups)
+                .chain([""])
+                .chain(TOPICS.iter().map(|topic| topic.name));
             let pages = topics.map(|topic| text(topic, width)).collect::<String>();
             let wide: Vec<&str> = pages.lines().filter(|line| line.chars().count() > width).collect();
             assert!(wide.is_empty(), "{width}: {wide:#?}");
@@ -237,8 +273,8 @@ mod tests {
 
     #[test]
     fn n_37_the_first_page_is_short_and_names_every_word_once() {
-        let page = text("", NARROW);
-        assert!(page.lines().count() <= 59, "{page}");
+        let (first, page) = (text("", NARROW), text("all", NARROW));
+        assert!(first.lines().count() <= 24, "{first}");
         let (words, mut all): (Vec<&str>, Vec<&str>) = (
             TASKS.iter().flat_map(|(_, words)| words.iter().copied()).collect(),
             COMMANDS
@@ -250,7 +286,10 @@ mod tests {
         all.dedup();
         for word in &all {
             assert_eq!(words.iter().filter(|other| other == &word).count(), 1, "{word}");
+            let is_shown = first.split_whitespace().any(|shown| shown == *word);
+            assert_eq!(is_shown, !ALIASES.contains(word), "{word}: {first}");
         }
+        assert!(TOPICS.iter().all(|topic| first.contains(topic.name)), "{first}");
         assert_eq!(words.len(), all.len());
         assert!(page.contains("  models ...") && page.contains("  logs  "), "{page}");
     }

@@ -26,6 +26,7 @@ mod instead;
 mod interrupt;
 pub mod link;
 mod logs;
+mod man;
 mod message;
 mod models;
 mod onboard;
@@ -41,6 +42,7 @@ mod skills;
 mod status;
 mod stream;
 mod system;
+mod topics;
 mod typed;
 mod uninstall;
 mod unsupervised;
@@ -76,6 +78,7 @@ pub const JSON: Flag = Flag::switch("json", "Print JSON, also for a failure");
 
 /// Every command, sorted by name.
 pub const COMMANDS: &[Command] = &[
+    man::COMMAND,
     values::COMMAND,
     agent::COMMAND,
     agents::COMMAND,
@@ -211,13 +214,16 @@ pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "chat", "agent", "status", "usage", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "profiles", "daemon"]),
     ("Channels", &["channels", "message", "pairing"]),
-    ("Models, agents and sessions", &["models", "agents", "sessions", "skills", "cron", "system"]),
+    ("Agents", &["models", "agents", "sessions", "skills", "cron", "system"]),
     (
-        "Settings and safety",
+        "Settings",
         &["setup", "configure", "config", "approvals", "devices", "security", "backup", "uninstall"],
     ),
     ("For scripts", &["completion", "protocol"]),
 ];
+
+/// Words that say what others say, for who is used to them: `openclaw help all` has them.
+pub const ALIASES: &[&str] = &["daemon", "who"];
 
 /// Words that only group commands, for the list in the root help.
 pub const GROUPS: &[(&str, &str)] = &[

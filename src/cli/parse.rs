@@ -5,8 +5,8 @@
 //! positional arguments; which command they belong to is settled at the end.
 mod args;
 mod words;
-use super::instead;
 use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS};
+use super::{instead, topics};
 use crate::error::{Error, Kind, Result};
 pub use args::{Args, millis};
 use lexopt::{Arg, Parser};
@@ -20,7 +20,7 @@ pub enum Request {
     Version {
         json: bool,
     },
-    /// Help on a command, a group, or (empty) the program.
+    /// Help on a command, a group, a topic, or (empty) the program.
     Help(String),
     Run {
         command: &'static Command,
@@ -130,6 +130,10 @@ impl Line {
     fn word(&mut self, word: String) -> Result<()> {
         if self.words.is_empty() && word == "help" && !self.help {
             (self.help, self.asks) = (true, true);
+            return Ok(());
+        }
+        if self.asks && self.words.is_empty() && topics::find(&word).is_some() {
+            self.words = word;
             return Ok(());
         }
         if self.words.is_empty() && word == "version" {
@@ -305,6 +309,9 @@ mod tests {
             ("gateway call --version", "version"),
             ("help", "help []"),
             ("help gateway call", "help [gateway call]"),
+            ("help files", "help [files]"),
+            ("durations", "1 unknown command 'durations'; see openclaw --help"),
+            ("help files x", "1 unknown command 'files x'; see openclaw files --help"),
             ("gateway call -h --nope", "help [gateway call]"),
             // N-38
             ("help helth", "1 unknown command 'helth' (did you mean 'health'?); see openclaw --help"),

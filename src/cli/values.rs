@@ -2,17 +2,27 @@
 //!
 //! For the scripts of `complete.rs` alone, so no help names it. It reads files of this machine and asks no gateway; what
 //! cannot be read offers nothing.
+use super::devices::local;
 use super::parse::Args;
+use super::sessions::stores;
 use super::{Command, Context, Flag, Positional, schema};
 use crate::agents::Agents;
 use crate::channels;
+use crate::clock;
 use crate::config::{Config, keys};
+use crate::cron;
 use crate::env::Env;
 use crate::error::Result;
 use crate::methods;
 use crate::models::catalogue;
+use serde_json::Value;
 
-const KINDS: &[&str] = &["agents", "channels", "keys", "methods", "models", "profiles", "schemas"];
+const KINDS: &[&str] = &[
+    "agents", "channels", "devices", "jobs", "keys", "methods", "models", "profiles", "requests", "schemas",
+    "sessions",
+];
+/// More sessions are not offered: the newest, then.
+const MOST: usize = 200;
 
 pub const COMMAND: Command = Command {
     name: "__values",
@@ -29,6 +39,7 @@ pub const COMMAND: Command = Command {
 pub fn of_flag(flag: &Flag) -> Option<&'static str> {
     match flag.long {
         "agent" => Some("agents"),
+        "session-key" => Some("sessions"),
         "channel" => Some("channels"),
         "model" => Some("models"),
         "profile" => Some("profiles"),
@@ -44,6 +55,10 @@ pub fn of_argument(command: &Command) -> Option<&'static str> {
         (_, "model") => Some("models"),
         (_, "path") => Some("keys"),
         ("agents delete", _) => Some("agents"),
+        (command, "session") if command.starts_with("sessions ") => Some("sessions"),
+        (command, "id") if command.starts_with("cron ") => Some("jobs"),
+        ("devices rename", "device") => Some("devices"),
+        (_, "request-id") => Some("requests"),
         ("protocol schema", _) => Some("schemas"),
         _ => None,
     };
@@ -56,6 +71,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_string).collect();
     let values: Vec<String> = match args.positional(0).unwrap_or_default() {
         "agents" => Agents::of(&config, &env).ids(),
+        "devices" => devices(&env, "paired", "deviceId"),
+        "jobs" => jobs(&config, &env),
+        "requests" => devices(&env, "pending", "requestId"),
+        "sessions" => sessions(&config, &env),
         "channels" => owned(channels::here(&config).map(|channel| channel.id).collect()),
         "keys" => owned(keys::all().map(|key| key.path).filter(|path| !path.contains('*')).collect()),
         "methods" => owned(methods::names()),
@@ -64,8 +83,34 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         "schemas" => owned(methods::schemas().map(schema::name).collect()),
         _ => Vec::new(),
     };
-    values.iter().for_each(|value| context.out.whole(value));
+    values.iter().filter(|value| is_plain(value)).for_each(|value| context.out.whole(value));
     Ok(())
+}
+
+/// Shells read what is offered as words of theirs, and names of sessions, jobs and devices are others' words.
+fn is_plain(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/@+=,%-".contains(&b))
+}
+
+fn sessions(config: &Config, env: &Env) -> Vec<String> {
+    let agents = Agents::of(config, env);
+    let stores = agents.ids().into_iter().map(|id| agents.session_store(&id));
+    let mut rows: Vec<_> = stores.flat_map(|path| stores::read(&path).unwrap_or_default()).collect();
+    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
+    rows.into_iter().take(MOST).map(|row| row.key).collect()
+}
+
+fn jobs(config: &Config, env: &Env) -> Vec<String> {
+    let found = cron::store::read(&cron::store::Place::of(config, env).jobs).unwrap_or_default();
+    let id = |job: &Value| Some(job.get("id")?.as_str()?.to_string());
+    found.jobs.iter().filter_map(id).collect()
+}
+
+fn devices(env: &Env, list: &str, member: &str) -> Vec<String> {
+    let listed = local::apply(&env.state_dir, "device.pair.list", &Value::Null, clock::now_ms());
+    let id = |device: &Value| Some(device.get(member)?.as_str()?.to_string());
+    let listed = listed.unwrap_or_default();
+    listed.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(id).collect()
 }
 
 fn models(config: &Config) -> Vec<String> {

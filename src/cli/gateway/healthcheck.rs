@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub const COMMAND: Command = Command {
     name: "gateway healthcheck",
     summary: "Exit 0 when the gateway of this host lives, 1 when not",
-    about: "Finds the port by itself and needs no credentials.",
+    about: "For containers: finds the port by itself and needs no credentials. `openclaw health` asks more.",
     positionals: &[],
     flags: &[FLAGS],
     examples: &[

@@ -22,7 +22,7 @@ use std::time::Instant;
 pub const COMMAND: Command = Command {
     name: "gateway probe",
     summary: "Show which gateways can be reached, here and elsewhere",
-    about: "Asks the gateway of this host, the configured remote one and the one named by --url, and through\n\
+    about: "Whether this one is up says `openclaw status`. Asks the gateway of this host, the configured remote one and the one named by --url, and through\n\
             a tunnel of its own the one on the host named by --ssh or gateway.remote.sshTarget.\n\
             Exits 1 when none answers, or not the one that --url or --ssh names.",
     positionals: &[],

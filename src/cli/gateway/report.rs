@@ -2,6 +2,7 @@
 //!
 //! All of it is the result and goes to stdout, problems and what to do about them too. The JSON's members are
 //! promised by `schemas/cli/gateway-status.json`; new ones may be added, none is renamed or dropped.
+mod brief;
 mod json;
 use super::now;
 use super::status::{ConfigFile, Report, Rpc};
@@ -15,8 +16,12 @@ pub use json::as_json;
 const MOST_LINES: usize = 12;
 const MOST_ISSUES: usize = 5;
 
-pub fn show(context: &Context, report: &Report) {
+/// Three lines where all is well, unless everything is wanted.
+pub fn show(context: &Context, report: &Report, is_whole: bool) {
     let view = View { context, env: &context.env };
+    if let Some(lines) = brief::lines(report, &context.env).filter(|_| !is_whole) {
+        return lines.iter().for_each(|line| view.line(line));
+    }
     view.service(report);
     view.config(report);
     view.target(report);

@@ -34,7 +34,8 @@ use std::time::Instant;
 pub const COMMAND: Command = Command {
     name: "gateway status",
     summary: "Show the gateway's service, its port and whether it answers",
-    about: "Exits 0 when the gateway answers or with --no-probe, 1 when it does not answer. The members of\n\
+    about: "For supervisors and scripts; `openclaw status` is for people. Three lines where all is well.\n\
+            Exits 0 when the gateway answers or with --no-probe, 1 when it does not answer. The members of\n\
             --json are described in schemas/cli/gateway-status.json and stay as they are.",
     positionals: &[],
     flags: &[FLAGS, PLACE, rpc::FLAGS, rpc::TIMEOUT],
@@ -50,6 +51,7 @@ pub const COMMAND: Command = Command {
 /// The same under the name older scripts use.
 pub const DAEMON: Command = Command {
     name: "daemon status",
+    about: "The same as `openclaw gateway status`.",
     examples: &[("openclaw daemon status", "Show what runs, and what is wrong")],
     ..COMMAND
 };
@@ -58,6 +60,7 @@ const FLAGS: &[Flag] = &[
     Flag::switch("no-probe", "Do not call the gateway"),
     Flag::switch("require-rpc", "Exit 1 when the gateway does not answer, which is the default"),
     Flag::switch("deep", "Look for system-wide services too"),
+    Flag::switch("verbose", "Show everything, also where all is well"),
     JSON,
 ];
 
@@ -136,7 +139,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     if args.has("json") {
         context.out.json(&as_json(&report));
     } else {
-        show(context, &report);
+        show(context, &report, args.has("verbose") || args.has("deep") || args.has("no-probe"));
     }
     match report.rpc {
         // Told above; only the status is left to give.

@@ -8,7 +8,7 @@ mod row;
 mod said;
 pub mod search;
 pub mod show;
-mod stores;
+pub mod stores;
 pub mod verbs;
 use super::link::rpc;
 use super::parse::Args;

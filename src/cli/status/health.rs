@@ -14,7 +14,7 @@ use std::time::Instant;
 pub const COMMAND: Command = Command {
     name: "health",
     summary: "Show the health of the running gateway",
-    about: "",
+    about: "For machines: exits 1 when the gateway does not answer. `openclaw status` is for people.",
     positionals: &[],
     flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[
@@ -28,7 +28,7 @@ pub const COMMAND: Command = Command {
 pub const GATEWAY: Command = Command {
     name: "gateway health",
     summary: "Check that the gateway answers, and how fast",
-    about: "",
+    about: "The same question as `openclaw health`, without agents and sessions.",
     positionals: &[],
     flags: &[&[JSON], rpc::FLAGS, rpc::TIMEOUT],
     examples: &[("openclaw gateway health", "Print OK and the time the answer took")],
@@ -36,7 +36,8 @@ pub const GATEWAY: Command = Command {
     run: run_gateway,
 };
 
-const FLAGS: &[Flag] = &[Flag::switch("verbose", "Probe the channels and show the connection"), JSON];
+const FLAGS: &[Flag] =
+    &[Flag::switch("verbose", "Probe the channels, show the connection and the newest sessions"), JSON];
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let verbose = args.has("verbose");
@@ -61,7 +62,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             context.out.line(format!("  {line}"));
         }
     }
-    for line in lines(&health).into_iter().chain(not_here(context, args)) {
+    let recent = if verbose { recent(&health) } else { Vec::new() };
+    for line in lines(&health).into_iter().chain(recent).chain(not_here(context, args)) {
         context.out.line(context.env.display_all(&line));
     }
     Ok(())
@@ -175,7 +177,7 @@ fn channel(state: &Value) -> String {
     }
 }
 
-/// The agents, their heartbeat and their newest sessions.
+/// The agents, their heartbeat and their sessions.
 fn agents(health: &Value) -> Vec<String> {
     let list = || health.get("agents").and_then(Value::as_array).into_iter().flatten();
     let text =
@@ -202,12 +204,19 @@ fn agents(health: &Value) -> Vec<String> {
             text(agent, "agentId"),
             text(sessions, "path")
         ));
-        for recent in sessions.get("recent").and_then(Value::as_array).into_iter().flatten() {
-            let ms = recent.get("age").and_then(Value::as_u64).unwrap_or_default();
-            lines.push(format!("- {} ({} ago)", text(recent, "key"), age(ms)));
-        }
     }
     lines
+}
+
+/// The newest sessions of all agents.
+fn recent(health: &Value) -> Vec<String> {
+    let agents = health.get("agents").and_then(Value::as_array).into_iter().flatten();
+    let all = agents.filter_map(|agent| agent.pointer("/sessions/recent")?.as_array()).flatten();
+    let line = |session: &Value| {
+        let ms = session.get("age").and_then(Value::as_u64).unwrap_or_default();
+        Some(format!("- {} ({} ago)", session.get("key")?.as_str()?, age(ms)))
+    };
+    all.filter_map(line).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod agents;
 pub mod all;
 mod asking;
+mod brief;
 mod document;
 pub mod health;
 mod overview;
@@ -30,7 +31,8 @@ use asking::{Gateway, USAGE_DAYS};
 pub const COMMAND: Command = Command {
     name: "status",
     summary: "Show the configuration, the gateway, agents and sessions",
-    about: "Works with the gateway down, and exits 0 then as well.",
+    about: "For people; three lines where all is well. Works with the gateway down, and exits 0 then as well:\n\
+            `openclaw gateway status` and `openclaw health` are for scripts.",
     positionals: &[],
     flags: &[FLAGS, rpc::FLAGS, rpc::TIMEOUT],
     examples: &[
@@ -45,6 +47,7 @@ pub const COMMAND: Command = Command {
 const FLAGS: &[Flag] = &[
     Flag::switch("all", "List all sessions and agents, and add a diagnosis to paste into a report"),
     Flag::switch("deep", "Add the gateway's health snapshot, channels probed"),
+    Flag::switch("verbose", "Show the files, the service and the newest sessions, also where all is well"),
     Flag::switch("usage", "Add what the models used in the last 30 days"),
     Flag::switch("watch", "Show it anew every second, until Ctrl-C").short('w'),
     JSON,
@@ -95,8 +98,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let look = look(context, args)?;
     if args.has("json") {
         context.out.json(&document::of(&look));
-    } else {
-        show_all(context, args, &look);
+        return Ok(());
+    }
+    let wants_more = ["all", "deep", "usage", "verbose"].iter().any(|flag| args.has(flag));
+    match brief::lines(&look).filter(|_| !wants_more) {
+        Some(lines) => {
+            lines.iter().for_each(|(name, value)| context.out.field(name, &look.env.display_all(value)))
+        }
+        None => show_all(context, args, &look),
     }
     Ok(())
 }
