@@ -604,3 +604,32 @@ fn s_l5_headers_and_settings_of_others_are_hidden_and_kept() {
     }
     assert_eq!(after["ui"]["assistant"]["name"], "Bo");
 }
+
+/// An editor keeps no version of what it writes over; the gateway does, of what it ran with.
+#[test]
+fn i14_6_what_the_gateway_ran_with_last_can_be_put_back() {
+    let mut gateway = Gateway::plain();
+    let good = gateway.config_path().with_extension("json.last-good");
+    let file = || std::fs::read_to_string(gateway.config_path()).unwrap();
+    let kept = || std::fs::read_to_string(&good).unwrap_or_default();
+    let first = file();
+    wait_for("the copy of the start", || (kept() == first).then_some(()));
+    assert_eq!(std::fs::metadata(&good).unwrap().permissions().mode() & 0o777, 0o600);
+    // Taken while it runs, by an editor.
+    let second = first.replacen('{', "{\n  // mine\n  ui: { assistant: { name: \"Otto\" } },", 1);
+    std::fs::write(gateway.config_path(), &second).unwrap();
+    wait_for("the copy of the change", || (kept() == second).then_some(()));
+    // Broken by an editor: the copy stays, and whoever reads the file names it.
+    std::fs::write(gateway.config_path(), second.replacen("Otto\"", "Otto", 1)).unwrap();
+    wait_for("the mistake", || gateway.log().contains("config reload skipped").then_some(()));
+    assert_eq!(kept(), second);
+    gateway.stop();
+    let (_, told) = fails(&gateway, &["gateway"]);
+    assert!(told.contains("config rollback last-good"), "{told}");
+    let done = out(&gateway, &["config", "rollback", "last-good"]);
+    assert!(done.contains("Put back ~/.openclaw/openclaw.json.last-good"), "{done}");
+    assert_eq!(std::fs::read_to_string(gateway.config_path()).unwrap(), second);
+    std::fs::remove_file(&good).unwrap();
+    let (code, told) = fails(&gateway, &["config", "rollback", "last-good"]);
+    assert!(code == 1 && told.contains("a gateway writes it when it has started"), "{told}");
+}

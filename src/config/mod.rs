@@ -34,7 +34,7 @@ pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
 use table::schema;
 pub use table::{action, apis, defaults, keys, list, lookup};
-pub use writing::{edit, fingerprint, write};
+pub use writing::{edit, fingerprint, good, write};
 use writing::{members, merging, patch, programs, raw, redact, restore, snapshot, splices, tokens};
 
 use crate::env::Env;
@@ -179,6 +179,11 @@ impl Config {
 
     pub fn exists(&self) -> bool {
         self.inner.loaded.raw.is_some()
+    }
+
+    /// As it was read.
+    pub fn text(&self) -> Option<&str> {
+        self.inner.loaded.raw.as_deref()
     }
 
     pub fn path(&self) -> &Path {

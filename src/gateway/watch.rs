@@ -3,13 +3,14 @@
 //! Waits for quiet, reads, has the result judged as a start would (`Judge`), asks `plan` what changed, and carries that
 //! out: the values for everybody to read, the secret (SEC-14, R-05f), the agents, the log; what needs a restart is
 //! asked of the state thread. A file that cannot be used changes nothing and is told of when it stays so (R-06a,
-//! R-06c). It never writes a file. A worker: one a generation, started again if it fails.
+//! R-06c). It writes no file but the copy of the last one that could be used. A worker: one a generation, started again if it fails.
 use super::changes::{Changes, Seen};
 use super::watched::{digest_of, digest_of_secret, files_of};
 use super::workers::{Handle, House};
 use crate::clock;
 use crate::config::Config;
 use crate::config::action::Action;
+use crate::config::good;
 use crate::config::plan::{self, Plan};
 use crate::config::problem::Problem;
 use crate::env::Env;
@@ -74,6 +75,7 @@ impl Work {
     fn run(&mut self) -> Result<()> {
         // Between the reading of the configuration and the first watch something may have happened.
         let mut seen = Seen::Change;
+        good::keep(&self.held);
         while seen != Seen::Stop {
             if seen == Seen::Change && !self.settle()? {
                 return Ok(());
@@ -205,7 +207,7 @@ impl Work {
         let paths = plan.restarts(mode).join(", ");
         self.announce(&old, !paths.is_empty() && mode != "hot");
         if paths.is_empty() {
-            return;
+            return good::keep(&self.held);
         }
         if mode == "hot" {
             return log::warn!(target: "gateway/reload", "{paths}: in force after a restart only, which gateway.reload.mode=hot leaves to you");

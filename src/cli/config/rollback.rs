@@ -10,6 +10,7 @@ use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional};
 use crate::config::Config;
 use crate::config::edit::{KEPT, kept, not_text};
+use crate::config::good;
 use crate::config::plan::plan;
 use crate::config::write::{self, Change};
 use crate::error::{Error, Result};
@@ -21,17 +22,20 @@ pub const COMMAND: Command = Command {
     name: "config rollback",
     summary: "Go back to an earlier version of the configuration",
     about: "Prints what changes and puts back the file as it was n changes ago: 1, which is .bak, to 5, which is .bak.4.\n\
-            Changes by an editor keep no version. The present file becomes the newest version, so that\n\
+            last-good is what a gateway ran with last, also before a change by an editor. The present file becomes the newest version, so that\n\
             going back once more undoes it.",
     positionals: &[Positional::optional("n")],
     flags: &[&[Flag::switch("dry-run", "Print what would change and write nothing"), FORCE, JSON]],
     examples: &[
         ("openclaw config rollback --dry-run", "See what the last change was"),
         ("openclaw config rollback", "Take the last change back"),
+        ("openclaw config rollback last-good", "Put back what the gateway ran with last"),
     ],
     failure: "",
     run,
 };
+
+const GOOD: &str = "last-good";
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let env = &context.env;
@@ -76,9 +80,19 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 /// The file with the version that was asked for.
 fn version(context: &Context, asked: &str) -> Result<PathBuf> {
     let path = &context.env.config_path;
+    if asked == GOOD {
+        return match good::path(path) {
+            good if !files::is_missing(&good) => Ok(good),
+            good => Err(Error::not_found(format!(
+                "{} is not there; a gateway writes it when it has started",
+                context.env.display(&good)
+            ))),
+        };
+    }
     let n = asked.parse().ok().filter(|n| (1..=KEPT).contains(n));
-    let n =
-        n.ok_or_else(|| Error::usage(format!("Invalid version {asked:?} (use a number from 1 to {KEPT})")))?;
+    let n = n.ok_or_else(|| {
+        Error::usage(format!("Invalid version {asked:?} (use a number from 1 to {KEPT}, or {GOOD})"))
+    })?;
     if !files::is_missing(&kept(path, n)) {
         return Ok(kept(path, n));
     }

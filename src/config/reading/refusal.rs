@@ -1,4 +1,5 @@
 //! What a start is refused with: the mistake, its place, and what mends it. Pure but for the look whether there is a backup.
+use crate::config::good;
 use crate::config::load::source;
 use crate::config::sources::Sources;
 use crate::config::{Issue, parse};
@@ -19,6 +20,9 @@ pub fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failu
         false if message.ends_with(parse::MANY) => {
             "keep here what is set, and lists of data in files of the workspace".to_string()
         }
+        false if good::path(&env.config_path).is_file() => {
+            format!("correct this line, or {}", restored(env, "the file"))
+        }
         false => "correct this line".to_string(),
     };
     let fatal = spot.blame(Error::config(format!("config {spot}: {message}; {fix}")));
@@ -32,10 +36,15 @@ pub fn backup(env: &Env) -> Option<String> {
     env.config_path.with_file_name(&name).is_file().then_some(name)
 }
 
-/// The advice to take that, followed by `end`; empty where there is none.
+/// The advice to take what a gateway ran with last, or that, followed by `end`; empty where there is neither.
 pub fn restored(env: &Env, end: &str) -> String {
-    let named = |name| format!("copy {name} over {end} (`{}`)", env.command("config rollback"));
-    backup(env).map_or(String::new(), named)
+    let named = |name: &str, command: &str| format!("copy {name} over {end} (`{}`)", env.command(command));
+    let good = good::path(&env.config_path);
+    match (good.file_name().filter(|_| good.is_file()), backup(env)) {
+        (Some(name), _) => named(&name.to_string_lossy(), "config rollback last-good"),
+        (None, Some(name)) => named(&name, "config rollback"),
+        (None, None) => String::new(),
+    }
 }
 
 /// A file that is unusable without any place in it.

@@ -248,7 +248,7 @@ pub fn kept(path: &Path, n: usize) -> PathBuf {
     if n > 1 { beside(path, &format!(".bak.{}", n - 1)) } else { beside(path, ".bak") }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(suffix);
     path.with_file_name(name)

@@ -1,6 +1,7 @@
 //! Editing the file in place, and what is told and taken back of it with its secrets hidden.
 pub mod edit;
 pub mod fingerprint;
+pub mod good;
 pub(in crate::config) mod members;
 pub(in crate::config) mod merging;
 pub(in crate::config) mod patch;
