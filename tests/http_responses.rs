@@ -207,6 +207,48 @@ fn i12_1_calls_are_items_and_their_outputs_go_on() {
     assert_eq!(seen[2]["tool_calls"].as_array().unwrap().len(), 2);
 }
 
+/// The model would be asked without anything new to answer.
+#[test]
+fn i12_1_a_call_has_one_output_and_comes_before_it() {
+    let fails = Reply::Status(400, vec![], json!({"error": {"message": "out of paint"}}).to_string());
+    let (server, gateway) = with_model(vec![calls(), fails, texts(&["Warm."]), texts(&["no"])]);
+    let mut body = asks(json!("Rome and Oslo?"));
+    body["tools"] = json!([weather()]);
+    let (_, told, _) = post(&gateway, RESPONSES, "", &body);
+    let put =
+        |call: &str, text: &str| json!({"type": "function_call_output", "call_id": call, "output": text});
+    let output = |call: &str| put(call, "22");
+    let next = |items: Value| {
+        let mut next = asks(items);
+        next["previous_response_id"] = told["id"].clone();
+        next
+    };
+    let refused = |path: &str, body: Value, param: &str, why: &str| {
+        let (status, told, answer) = post(&gateway, path, "", &body);
+        assert_eq!((status, &told["error"]["param"]), (400, &json!(param)), "{}", answer.body);
+        assert!(told["error"]["message"].as_str().unwrap().contains(why), "{told}");
+    };
+    let twice = next(json!([output("call_1"), output("call_2"), output("call_1")]));
+    refused(RESPONSES, twice, "input[2].call_id", "two outputs");
+    let both = next(json!([output("call_1"), output("call_2")]));
+    // A turn that failed may be asked for again with the same outputs.
+    assert_ne!(post(&gateway, RESPONSES, "", &both).0, 200);
+    let (status, told, _) = post(&gateway, RESPONSES, "", &both);
+    assert_eq!((status, &told["output"][0]["content"][0]["text"]), (200, &json!("Warm.")), "{told}");
+    let other = next(json!([output("call_1"), put("call_2", "23")]));
+    refused(RESPONSES, other, "input[1].call_id", "has another output already");
+    let call =
+        json!({"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}});
+    let early = json!({"model": "openclaw", "messages": [
+        {"role": "user", "content": "Rome?"},
+        {"role": "tool", "tool_call_id": "c1", "content": "22"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "user", "content": "And?"},
+    ]});
+    refused(CHAT, early, "messages[1].tool_call_id", "send the call before its output");
+    assert_eq!(server.count(), 3, "no model was asked for what was refused");
+}
+
 #[test]
 fn i12_1_results_that_never_come_leave_a_conversation_that_models_take() {
     let (server, gateway) = with_model(vec![calls(), texts(&["As you like."])]);

@@ -33,6 +33,11 @@ fn i12_2_a_tool_is_invoked_without_a_model() {
         "{told}"
     );
     assert_eq!(status_of(json!({"tool": "agents_list", "args": 5})).0, 400);
+    for (member, value) in [("sessionKey", json!(5)), ("dryRun", json!("x")), ("action", json!([]))] {
+        let (status, told, _) = status_of(json!({"tool": "session_status", member: value}));
+        let why = told["error"]["message"].as_str().unwrap_or_default();
+        assert!(status == 400 && why.contains(&format!("body.{member} must be")), "{status} {told}");
+    }
     assert_eq!(status_of(json!({"tool": "agents_list", "sessionKey": "agent:nosuch:main"})).0, 404);
     assert_eq!(server.count(), 0);
 }

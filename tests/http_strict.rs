@@ -63,6 +63,10 @@ fn i12_1_who_goes_on_without_a_result_is_not_told_of_a_stop() {
         {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]});
     assert_eq!(post(&gateway, CHAT, "", &history).0, 200);
     let mut client = Client::operator(&gateway, 4);
+    // Nor of what the gateway says itself.
+    let status = json!({"sessionKey": "main", "message": "/status", "idempotencyKey": "s1"});
+    client.ok("chat.send", status);
+    client.event_where("chat", |e| e["state"] == "final");
     let usage = client.ok("sessions.usage", json!({}));
     let models = usage["aggregates"]["byModel"].as_array().unwrap();
     assert_eq!(models.iter().map(|m| m["model"].as_str().unwrap()).collect::<Vec<_>>(), ["m"], "{models:?}");
@@ -89,6 +93,27 @@ fn i12_1_odd_members_are_named_and_reserved_sessions_are_so_in_capitals_too() {
             "",
             json!({"model": "openclaw", "input": "hi", "text": {"format": {"type": "json_schema", "name": "n"}}}),
             json!("text.format.schema"),
+        ),
+        (
+            CHAT,
+            "",
+            with("response_format", json!({"type": "json_schema", "json_schema": {}})),
+            json!("response_format.json_schema.name"),
+        ),
+        (
+            CHAT,
+            "",
+            with(
+                "response_format",
+                json!({"type": "json_schema", "json_schema": {"name": "n", "schema": "no"}}),
+            ),
+            json!("response_format.json_schema.schema"),
+        ),
+        (
+            RESPONSES,
+            "",
+            json!({"model": "openclaw", "input": "hi", "text": {"format": {"type": "json_schema", "schema": {}}}}),
+            json!("text.format.name"),
         ),
         (CHAT, "x-openclaw-session-key: AGENT:main:Hook:zz\r\n", says("hi"), json!("x-openclaw-session-key")),
     ] {

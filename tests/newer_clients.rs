@@ -59,6 +59,10 @@ fn m_3_a_page_is_told_which_service_searches_the_web() {
         let told = Client::operator(&gateway, 4).ok("webSearch.status", json!({}));
         assert_eq!((&told["route"]["kind"], &told["provider"]), (&json!(kind), &provider), "{told}");
         assert!(!told.to_string().contains("brave-key"));
+        // The page reads these without asking whether they are there.
+        let of = (&told["agentId"], &told["model"]["provider"], &told["model"]["id"]);
+        assert_eq!(of, (&json!("main"), &json!("openclaw"), &json!("builtin")), "{told}");
+        assert!(told["model"]["runtimeLabel"].is_string(), "{told}");
         assert_eq!(told["enabled"], provider.is_string(), "{told}");
     }
 }

@@ -294,6 +294,7 @@ fn i12_6_a_renewed_certificate_is_shown_without_a_restart() {
 #[test]
 fn i12_6_files_that_cannot_be_used_stop_the_start_with_one_sentence() {
     let missing = json!({"gateway": {"tls": {"autoGenerate": false}}});
+    let more = json!({"gateway": {"tls": {"caPath": "~/.openclaw/more.pem"}}});
     for (config, files, want) in [
         (missing, vec![], "cannot be read"),
         (json!({}), vec![("gateway/tls/gateway-cert.pem", "x")], "holds no certificate"),
@@ -310,6 +311,7 @@ fn i12_6_files_that_cannot_be_used_stop_the_start_with_one_sentence() {
             ],
             "is not the key of",
         ),
+        (more, vec![("more.pem", include_str!("data/tls-key.pem"))], "more.pem holds no certificate"),
     ] {
         let mut setup = setup(config);
         for (path, text) in files {

@@ -55,6 +55,7 @@ fn call(exchange: &Exchange, mut body: Value) -> std::result::Result<(u16, Value
         Some(Value::Object(args)) => args,
         Some(_) => return Err(Refusal::new(400, "body.args must be an object")),
     };
+    check(&body)?;
     let text =
         |member: &str| body.get(member).and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty());
     let (key, agent) = session(exchange, text("sessionKey"))?;
@@ -78,6 +79,17 @@ fn call(exchange: &Exchange, mut body: Value) -> std::result::Result<(u16, Value
     }
     let content = json!([{"type": "text", "text": outcome.text}]);
     Ok((200, json!({"ok": true, "result": {"content": content, "details": (details(outcome))}})))
+}
+
+/// What would be passed over if it were of another kind.
+fn check(body: &Value) -> std::result::Result<(), Refusal> {
+    let is_wrong =
+        |name: &str, is: fn(&Value) -> bool| body.get(name).is_some_and(|v| !v.is_null() && !is(v));
+    let texts = ["action", "sessionKey"].into_iter().find(|name| is_wrong(name, Value::is_string));
+    let wrong = texts.map(|name| (name, "a string"));
+    let wrong =
+        wrong.or_else(|| is_wrong("dryRun", Value::is_boolean).then_some(("dryRun", "true or false")));
+    wrong.map_or(Ok(()), |(name, kind)| Err(Refusal::new(400, format!("body.{name} must be {kind}"))))
 }
 
 /// What a tool tells programs beside its words; of most it is the words, which are JSON.

@@ -3,15 +3,30 @@
 use crate::calls::Caller;
 use crate::error::Result;
 use crate::json::json;
+use crate::models::provider::BUILTIN;
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::state::shared::Shared;
 use crate::tools::search_service;
 use serde_json::Value;
 
-/// Which service the tool `web_search` asks. It is not tried from here, and is chosen in the configuration, not from a list.
-pub fn web_search(shared: &Shared, _caller: &Caller, _params: Value) -> Result<Payload> {
-    let config = shared.config();
+params! {
+    struct Searching {
+        agent_id: Option<String>,
+        model_provider: Option<String>,
+        model_id: Option<String>,
+    }
+}
+
+/// Which service the tool `web_search` asks, whichever agent and model call it. It is not tried from here, and is chosen in
+/// the configuration, not from a list.
+pub fn web_search(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload> {
+    let Searching { agent_id, model_provider, model_id } = read(params)?;
+    let (config, agents) = (shared.config(), shared.agents());
+    let agent = agent_id.unwrap_or_else(|| agents.default_id());
+    let own = agents.model(&agent).unwrap_or_else(|| BUILTIN.to_string());
+    let (provider, id) = own.split_once('/').unwrap_or(("", &own));
+    let model = json!({"provider": (model_provider.as_deref().unwrap_or(provider)), "id": (model_id.as_deref().unwrap_or(id)), "runtimeLabel": "OpenClaw"});
     let service = search_service(&config, &shared.env);
     let is_off = config.get("tools.web.search.enabled") == Some(&Value::Bool(false));
     let (kind, label, reason) = match service {
@@ -29,8 +44,9 @@ pub fn web_search(shared: &Shared, _caller: &Caller, _params: Value) -> Result<P
     let providers =
         service.map(|(id, name)| json!({"id": id, "label": name, "configured": true, "available": true}));
     let providers: Vec<Value> = providers.into_iter().collect();
-    Ok(json!({"enabled": (service.is_some()), "provider": provider, "providers": providers, "route": route})
-        .into())
+    Ok(json!({"enabled": (service.is_some()), "provider": provider, "providers": providers, "route": route,
+        "agentId": agent, "model": model})
+    .into())
 }
 
 params! {

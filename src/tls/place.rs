@@ -137,7 +137,11 @@ impl Place {
         let facts =
             first.ok_or_else(|| unusable(&self.cert, "gateway.tls.certPath", "holds no certificate"))?;
         if let Some(more) = &self.more {
-            for certificate in certificates(more, "gateway.tls.caPath")? {
+            let authorities = certificates(more, "gateway.tls.caPath")?;
+            if authorities.is_empty() {
+                return Err(unusable(more, "gateway.tls.caPath", "holds no certificate"));
+            }
+            for certificate in authorities {
                 if !chain.contains(&certificate) {
                     chain.push(certificate);
                 }

@@ -53,6 +53,7 @@ const RELEASES: [Release; 2] = [
             ("/settings/devices", "Devices"),
             ("/settings/approvals", "Approvals"),
             ("/settings/memory", "Memory"),
+            ("/settings/search", "no service is configured"),
             ("/settings/connection", "Connection"),
             ("/settings/updates", "Updates"),
             ("/chat/main", "said by the model"),

@@ -54,13 +54,34 @@ pub fn form(value: &Value, param: &str, holds: &str) -> Judged<Option<Value>> {
     match value.get("type").and_then(Value::as_str) {
         Some("text") => Ok(None),
         Some("json_object") => Ok(Some(json!({"type": "json_object"}))),
-        Some("json_schema") if value.get(holds).is_some_and(Value::is_object) => Ok(Some(value.clone())),
-        Some("json_schema") => {
-            let text = format!("`{param}.{holds}` must be an object: the schema that the answer is to have.");
-            Err(wrong(text, &format!("{param}.{holds}")))
-        }
+        Some("json_schema") => match value.get(holds).filter(|inner| inner.is_object()) {
+            Some(_) if holds == "schema" => named(value, param).map(|()| Some(value.clone())),
+            Some(inner) => named(inner, &format!("{param}.{holds}")).map(|()| Some(value.clone())),
+            None => {
+                let text =
+                    format!("`{param}.{holds}` must be an object: the schema that the answer is to have.");
+                Err(wrong(text, &format!("{param}.{holds}")))
+            }
+        },
         _ => Err(wrong(format!("`{param}.type` must be text, json_object or json_schema."), param)),
     }
+}
+
+/// A schema needs a name, and is an object.
+fn named(form: &Value, param: &str) -> Judged<()> {
+    if !form.get("name").and_then(Value::as_str).is_some_and(is_name) {
+        let text = format!("`{param}.name` must be up to {MAX_NAME} letters, digits, _ and -.");
+        return Err(wrong(text, &format!("{param}.name")));
+    }
+    match form.get("schema") {
+        None | Some(Value::Null | Value::Object(_)) => Ok(()),
+        Some(_) => Err(wrong(format!("`{param}.schema` must be an object."), &format!("{param}.schema"))),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(is_plain)
 }
 
 /// The first of these members that is given: a number of tokens.
@@ -173,8 +194,7 @@ fn spec(tool: &Value, param: &str) -> Judged<ToolSpec> {
     }
     let function = tool.get("function").unwrap_or(tool);
     let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(is_plain) {
+    if !is_name(name) {
         let text = format!("`{param}` needs a name of up to {MAX_NAME} letters, digits, _ and -.");
         return Err(wrong(text, &format!("{param}.function.name")));
     }

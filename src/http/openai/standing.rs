@@ -10,6 +10,7 @@ use crate::sessions::Transcript;
 use crate::state::carrying::Carry;
 use crate::state::event::Event;
 use crossbeam_channel::{RecvTimeoutError, bounded};
+use std::collections::HashSet;
 use std::time::Instant;
 
 /// The transcript of a session; `None` where there is no such session.
@@ -30,7 +31,8 @@ pub fn transcript(exchange: &Exchange, key: &str) -> Judged<Option<Transcript>> 
 }
 
 /// Results that were sent are those of calls: of such as the session's answers made, or, where nothing was said in it
-/// yet, of such as the request has. The model would never see others.
+/// yet, of such as the request has before them; and each call has one, which may be sent again when the answer was lost.
+/// The model would never see others.
 pub fn check_results(exchange: &Exchange, session: &str, answered: &[Answered]) -> Judged<()> {
     if answered.is_empty() {
         return Ok(());
@@ -43,16 +45,25 @@ pub fn check_results(exchange: &Exchange, session: &str, answered: &[Answered]) 
         }
         None => None,
     };
-    let is_known =
-        |one: &&Answered| made.as_ref().map_or(one.is_sent, |made| made.iter().any(|id| *id == one.call));
-    match answered.iter().find(|one| !is_known(one)) {
-        None => Ok(()),
-        Some(lost) => {
-            let (call, param) = (within(&lost.call, 100), &lost.param);
-            let text = format!(
-                "`{param}` {call:?} is the id of no call in this conversation: send the call before its output, or go on from the answer that made it."
-            );
-            Err(wrong(text, param))
-        }
+    let mut seen = HashSet::new();
+    for one in answered {
+        let call = match &made {
+            Some(made) => made.iter().find(|call| call.id == one.call).map(|call| call.over),
+            None => one.is_sent.then_some(None),
+        };
+        let is_first = one.is_past || seen.insert(one.call.as_str());
+        let why = match call {
+            None => {
+                "is the id of no call in this conversation: send the call before its output, or go on from the answer that made it"
+            }
+            Some(Some(before)) if !one.is_past && before != one.digest => {
+                "has another output already, and the conversation went on: go on from the answer that came then"
+            }
+            _ if !is_first => "has two outputs here: send one for each call",
+            _ => continue,
+        };
+        let text = format!("`{}` {:?} {why}.", one.param, within(&one.call, 100));
+        return Err(wrong(text, &one.param));
     }
+    Ok(())
 }

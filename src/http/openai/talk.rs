@@ -10,6 +10,7 @@ use crate::json::{self, json};
 use crate::sessions::attachments::Attachments;
 use crate::sessions::message;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Most values of the arguments of a call.
 const MAX_VALUES: usize = 10_000;
@@ -42,7 +43,7 @@ pub struct Heard {
     pub history: Vec<Value>,
     /// Entries of the results that came since the last answer.
     pub results: Vec<Value>,
-    /// The calls that these are results of.
+    /// The calls that these are results of, and of those before the ones without a call.
     pub answered: Vec<Answered>,
     pub message: String,
     pub attached: Attachments,
@@ -53,8 +54,12 @@ pub struct Answered {
     pub call: String,
     /// Where the request names it.
     pub param: String,
-    /// The request has the call itself too.
+    /// The request has the call itself before it.
     pub is_sent: bool,
+    /// An answer came after the result.
+    pub is_past: bool,
+    /// Of the result.
+    pub digest: u64,
 }
 
 impl Talk {
@@ -170,6 +175,7 @@ impl Talk {
         let system = Some(joined(std::mem::take(&mut self.system), "\n\n")).filter(|text| !text.is_empty());
         let answered =
             steps.iter().rposition(|step| matches!(step, Step::Assistant(_))).map_or(0, |at| at + 1);
+        let results_of = results(&steps, answered);
         let names = names(&steps);
         let name =
             |call: &str| names.iter().find(|(id, _)| id == call).map_or("tool", |(_, name)| name).to_string();
@@ -182,7 +188,6 @@ impl Talk {
             Step::Result { call, text, .. } => message::tool_result(&call, &name(&call), &text, false, now),
         };
         let last = steps.split_off(answered);
-        let answered = last.iter().filter_map(|step| answered_by(step, &names)).collect();
         // What has no answer yet is one message, however many it came in.
         let (mut texts, mut attached, mut results) = (Vec::new(), Attachments::default(), Vec::new());
         for step in last {
@@ -199,23 +204,37 @@ impl Talk {
         texts.retain(|text: &String| !text.is_empty());
         let message = joined(texts, "\n\n");
         let is_empty = message.trim().is_empty() && attached == Attachments::default() && results.is_empty();
-        (!is_empty).then_some(Heard { system, history, results, answered, message, attached })
+        (!is_empty).then_some(Heard { system, history, results, answered: results_of, message, attached })
     }
 }
 
-fn answered_by(step: &Step, names: &[(String, String)]) -> Option<Answered> {
-    let Step::Result { call, param, .. } = step else { return None };
-    let is_sent = names.iter().any(|(id, _)| id == call);
-    Some(Answered { call: call.clone(), param: param.clone(), is_sent })
+/// The results that must be those of calls: all since the last answer, and of those before the ones whose call does not
+/// stand before them.
+fn results(steps: &[Step], last: usize) -> Vec<Answered> {
+    let (mut made, mut found) = (HashSet::new(), Vec::new());
+    for (n, step) in steps.iter().enumerate() {
+        made.extend(calls(step).map(|block| member(block, "id")));
+        let Step::Result { call, param, text } = step else { continue };
+        let (is_sent, is_past) = (made.contains(call.as_str()), n < last);
+        if !(is_sent && is_past) {
+            let (call, param, digest) = (call.clone(), param.clone(), message::digest(text));
+            found.push(Answered { call, param, is_sent, is_past, digest });
+        }
+    }
+    found
+}
+
+fn calls(step: &Step) -> impl Iterator<Item = &Value> {
+    let blocks = match step {
+        Step::Assistant(blocks) => blocks.as_slice(),
+        _ => &[],
+    };
+    blocks.iter().filter(|block| member(block, "type") == "toolCall")
 }
 
 /// Ids and names of all calls.
 fn names(steps: &[Step]) -> Vec<(String, String)> {
-    let blocks = steps.iter().filter_map(|step| match step {
-        Step::Assistant(blocks) => Some(blocks),
-        _ => None,
-    });
-    let calls = blocks.flatten().filter(|block| member(block, "type") == "toolCall");
+    let calls = steps.iter().flat_map(calls);
     calls.map(|block| (member(block, "id").to_string(), member(block, "name").to_string())).collect()
 }
 

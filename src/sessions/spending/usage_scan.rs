@@ -85,10 +85,10 @@ impl<'a> Message<'a> {
         let member = |name: &str| message.get(name).or_else(|| entry.get(name));
         let text = |name: &str| member(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (provider, model) = (text("provider"), text("model"));
-        // What a program brought along was answered elsewhere.
+        // What a program brought along was answered elsewhere, what the gateway says by itself by no model.
         let is_brought = provider == Some("openclaw") && model == Some(message::BROUGHT);
-        let tokens =
-            member("usage").filter(|_| !is_brought).and_then(|usage| Some((usage, Tokens::of(usage)?)));
+        let is_asked = !is_brought && !message::is_injected(message);
+        let tokens = member("usage").filter(|_| is_asked).and_then(|usage| Some((usage, Tokens::of(usage)?)));
         let usage = tokens.filter(|_| role != Role::Tool).map(|(usage, tokens)| {
             let by_price =
                 || Cost::by_price(config, provider.unwrap_or_default(), model.unwrap_or_default(), &tokens);

@@ -2,6 +2,7 @@
 //! messages in the same shapes. Pure values; times are epoch milliseconds.
 use crate::json::{self, Put, json};
 use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Token counts of one model answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -134,6 +135,13 @@ pub fn is_injected(message: &Value) -> bool {
     role(message) == "assistant"
         && is("provider", &["openclaw"])
         && is("model", &["gateway-injected", "delivery-mirror"])
+}
+
+/// By which two texts are compared of which one is no more at hand.
+pub fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 pub fn tool_result(call_id: &str, tool: &str, body: &str, is_error: bool, now: u64) -> Value {

@@ -6,6 +6,7 @@ use crate::sessions::lines::Backwards;
 use crate::sessions::transcript::Transcript;
 use crate::sessions::{line, message};
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -31,20 +32,39 @@ impl Transcript {
     }
 }
 
+/// A call that was made.
+pub struct Made<'i> {
+    pub id: &'i str,
+    /// The digest of its result, if it has one and an answer came after that: one that broke off is none, so that it can be
+    /// asked for again.
+    pub over: Option<u64>,
+}
+
 impl Transcript {
     /// Which of these ids are those of calls that were made. They are looked for in the same much of the end.
-    pub fn calls_among<'i>(&self, ids: &[&'i str]) -> Result<Vec<&'i str>> {
-        let (mut found, mut scanned) = (Vec::new(), 0);
+    pub fn calls_among<'i>(&self, ids: &[&'i str]) -> Result<Vec<Made<'i>>> {
+        let ids: HashSet<&str> = ids.iter().copied().collect();
+        let (mut found, mut over, mut scanned, mut goes_on) = (Vec::<Made>::new(), HashMap::new(), 0, false);
         self.walk_back(|entry, size| {
             scanned += size;
-            let made = entry.get("message").map(tool_calls).unwrap_or_default();
-            let new = ids.iter().filter(|id| made.iter().any(|(one, _)| one == *id) && !found.contains(*id));
-            let new: Vec<&str> = new.copied().collect();
-            found.extend(new);
-            if found.len() == ids.len() || scanned > SCAN {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
+            let Some(message) = entry.get("message") else { return ControlFlow::Continue(()) };
+            for (id, _) in tool_calls(message) {
+                if let Some(id) = ids.get(id.as_str()).filter(|id| found.iter().all(|made| made.id != **id)) {
+                    found.push(Made { id, over: over.get(id).copied() });
+                }
+            }
+            match message::role(message) {
+                "toolResult" if goes_on => {
+                    let id = message.get("toolCallId").and_then(Value::as_str);
+                    let known = id.and_then(|id| ids.get(id));
+                    over.extend(known.map(|id| (*id, message::digest(&message::text_of(message)))));
+                }
+                "assistant" => goes_on |= !message::is_injected(message) && !is_incomplete(message),
+                _ => {}
+            }
+            match found.len() == ids.len() || scanned > SCAN {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
             }
         })?;
         Ok(found)
