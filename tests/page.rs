@@ -126,13 +126,15 @@ fn i12_4_a_plan_tells_what_a_change_would_do_and_writes_nothing() {
     params["auth"] = json!({"token": "secret-0123456789"});
     let (mut client, _) = Client::with(&gateway, params);
     let hash = client.ok("config.get", json!({}))["hash"].clone();
-    let patch = json!({"patch": "{logging: {level: 'warn'}, gateway: {port: 4321}}", "baseHash": hash});
-    let plan = client.ok("config.plan", patch);
+    let patch = "{logging: {level: 'warn'}, gateway: {port: 4321}, agents: {defaults: {nosuchkey: 9}}}";
+    let plan = client.ok("config.plan", json!({"patch": patch, "baseHash": hash}));
     assert_eq!(
-        (&plan["restart"], &plan["live"]),
-        (&json!(["gateway.port"]), &json!(["logging.level"])),
+        (&plan["restart"], &plan["live"], &plan["unread"]),
+        (&json!(["gateway.port"]), &json!(["logging.level"]), &json!(["agents.defaults.nosuchkey"])),
         "{plan}"
     );
+    let patch = json!({"patch": "{logging: {level: 'warn'}, gateway: {port: 4321}}", "baseHash": hash});
+    let plan = client.ok("config.plan", patch);
     let raw = plan["raw"].as_str().unwrap();
     assert!(raw.contains("// quiet") && raw.contains("4321") && !raw.contains("secret-0123456789"), "{raw}");
     for (bad, why) in [

@@ -1,28 +1,36 @@
 // Agents: who there is, making, changing and removing one, the texts that each lives by (AGENTS.md and its like), its skills.
-import { h, fill, head, card, button, field, dialog, attempt, confirm, pill, moment, bytes, select } from './dom.js';
+import { h, fill, head, card, button, field, dialog, attempt, pill, moment, bytes, select } from './dom.js';
 import { wire } from './wire.js';
 import { markdown } from './markdown.js';
 
 export function mount(root, app, arg) {
   const body = h('div');
   let open = arg;
+  // The one editor that is open.
+  const editor = { unsaved: () => '', discard: () => {} };
   const load = async () => {
     if (!wire.isOpen) return;
     try {
       const list = await wire.call('agents.list');
+      editor.unsaved = () => '';
       const [id, ...file] = (open || '').split('/');
       const agent = list.agents.find((a) => a.id === id);
-      if (agent && file.length) await drawFile(body, app, agent, file.join('/'));
-      else if (agent) await drawAgent(body, app, agent, list, load);
+      if (agent && file.length) await drawFile(body, app, agent, file.join('/'), editor);
+      else if (agent) await drawAgent(body, app, agent, list, load, editor);
       else drawList(body, app, list, load);
     } catch (e) {
       fill(body, h('div.outcome.bad', { role: 'alert' }, e.message));
     }
   };
   fill(root, body);
-  const off = wire.on('open', () => body.querySelector('textarea') || load());
+  const off = wire.on('open', () => editor.unsaved() || body.querySelector('textarea') || load());
   load();
-  return { arg: async (next) => { open = next; await load(); root.querySelector('h1')?.focus(); }, leave: off };
+  return {
+    arg: async (next) => { open = next; await load(); root.querySelector('h1')?.focus(); },
+    unsaved: () => editor.unsaved(),
+    discard: () => editor.discard(),
+    leave: off,
+  };
 }
 
 const nameOf = (a) => a.identity?.name || a.name || a.id;
@@ -53,7 +61,7 @@ async function create(app, load) {
 
 const slug = (text) => text.trim().toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
 
-async function drawAgent(body, app, agent, list, load) {
+async function drawAgent(body, app, agent, list, load, editor) {
   const [files, models, skills] = await Promise.all([
     wire.call('agents.files.list', { agentId: agent.id }),
     wire.call('models.list').catch(() => ({ models: [] })),
@@ -66,6 +74,7 @@ async function drawAgent(body, app, agent, list, load) {
     if (name.value.trim()) params.name = name.value.trim();
     if (model.value) params.model = model.value;
     await wire.call('agents.update', params);
+    editor.unsaved = () => '';
     await load();
   }, 'Saved.');
   const remove = async () => {
@@ -74,6 +83,9 @@ async function drawAgent(body, app, agent, list, load) {
       [['Cancel', null], ['Delete', true, 'danger']]);
     if (sure && await attempt(() => wire.call('agents.delete', { agentId: agent.id, deleteFiles: isToGo.checked }), 'Deleted.')) app.go('agents');
   };
+  const before = name.value;
+  editor.unsaved = () => (name.value === before && !model.value ? '' : 'Name or model of the agent is changed.');
+  editor.discard = () => { name.value = before; model.value = ''; };
   fill(body,
     head(`${agent.identity?.emoji || ''} ${nameOf(agent)}`.trim(), files.workspace, button('All agents', () => app.go('agents')),
       button('Chat', () => app.go('chat', `agent:${agent.id}:${list.mainKey || 'main'}`), { class: 'primary' })),
@@ -112,7 +124,7 @@ const FILES = {
   'memory.md': 'What it remembers for good',
 };
 
-async function drawFile(body, app, agent, name) {
+async function drawFile(body, app, agent, name, editor) {
   const { file } = await wire.call('agents.files.get', { agentId: agent.id, name });
   let kept = file.content || '';
   const area = h('textarea.code', { rows: 24, spellcheck: 'false', 'aria-label': name, oninput: () => { bar.hidden = area.value === kept; } });
@@ -131,7 +143,7 @@ async function drawFile(body, app, agent, name) {
     look.textContent = shown.hidden ? 'Preview' : 'Edit';
     fill(shown, markdown(area.value));
   });
-  fill(body, head(name, `${nameOf(agent)} · ${FILES[name] || ''}`, look, button('Back', async () => {
-    if (area.value === kept || await confirm('Leave without saving?', 'What you wrote is lost.', 'Leave')) app.go('agents', agent.id);
-  })), area, shown, bar);
+  fill(body, head(name, `${nameOf(agent)} · ${FILES[name] || ''}`, look, button('Back', () => app.go('agents', agent.id))), area, shown, bar);
+  editor.unsaved = () => (area.value === kept ? '' : `What you wrote in ${name} is not saved.`);
+  editor.discard = () => { area.value = kept; };
 }

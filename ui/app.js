@@ -1,6 +1,7 @@
 // The page begins here: theme, connection, navigation, and one module a page, loaded when it is first opened.
-import { h, fill, add, icon, iconButton, select, button, toast, mark } from './dom.js';
+import { h, fill, add, icon, iconButton, select, button, toast, mark, confirm } from './dom.js';
 import { wire } from './wire.js';
+import * as outbox from './outbox.js';
 import { deviceToken, fromAddress } from './identity.js';
 import * as chat from './chat.js';
 
@@ -74,7 +75,7 @@ function frame() {
   const side = h('aside.side', { id: 'side', 'aria-label': 'Navigation' },
     h('div.brand', null, mark(), h('span', null, 'OpenClaw')), nav,
     h('div.side-foot', null, h('p.link', { id: 'link' }), themes,
-      button('Sign out of this browser', () => wire.signOut(), { class: 'quiet' })));
+      button('Sign out of this browser', async () => { if (await mayLeave()) wire.signOut(); }, { class: 'quiet' })));
   const top = h('header.top', null, menu, h('span.top-title', { id: 'top-title' }));
   const banner = h('div.banner', { id: 'banner', role: 'status', hidden: true });
   const shade = h('div.shade', { onclick: () => setMenu(false) });
@@ -93,6 +94,39 @@ function badge(id, n, kind) {
   mark.hidden = !n;
   fill(mark, String(n), h('span.unseen', null, ' waiting'));
   mark.className = `badge ${kind || ''}`;
+}
+
+/** What is being edited and would be lost, in words: each page that edits says so itself, a dialog by what was typed into it. */
+const unsaved = () => (document.querySelector('dialog[open][data-touched]') ? 'What you entered is not saved.' : page?.handle?.unsaved?.() || '');
+let asking = false;
+
+async function mayLeave() {
+  const words = unsaved();
+  if (!words) return true;
+  asking = true;
+  const sure = await confirm('Leave without saving?', `${words} It is lost if you go on.`, 'Leave');
+  asking = false;
+  if (sure) {
+    page?.handle?.discard?.();
+    document.querySelectorAll('dialog[open]').forEach((box) => box.close());
+  }
+  return sure;
+}
+
+/** The address that the page shows; another one is gone to when nothing is lost by it. */
+let shown = '';
+
+async function moved() {
+  const wanted = location.hash;
+  if (asking || unsaved()) {
+    history.replaceState(null, '', shown || '#');
+    if (asking || !await mayLeave()) return;
+    shown = wanted;
+    location.hash = wanted;
+    return;
+  }
+  shown = wanted;
+  show(true);
 }
 
 async function show(moves) {
@@ -221,8 +255,10 @@ async function counts() {
   }
 }
 
+addEventListener('beforeunload', (e) => { if (unsaved() || outbox.holds()) e.preventDefault(); });
 theme();
 const brought = fromAddress();
+shown = location.hash;
 wire.on('state', tell);
 wire.on('open', () => { counts(); if (opened++) compare(); });
 for (const event of ['device.pair.requested', 'device.pair.resolved', 'exec.approval.requested', 'exec.approval.resolved']) wire.on(event, counts);
@@ -230,7 +266,7 @@ wire.on('exec.approval.requested', () => route().id === 'approvals' || toast('A 
 addEventListener('hashchange', () => {
   const more = fromAddress();
   if (more.token || more.code) wire.start(more);
-  show(true);
+  moved();
 });
 addEventListener('keydown', (e) => { if (e.key === 'Escape' && document.body.classList.contains('menu')) { setMenu(false); shell.menu.focus(); } });
 // Who was here before need not wait for the connection to begin.

@@ -2,12 +2,19 @@
 // text that grows; a run's line disappears when its messages are there.
 import { h, fill, add, icon, iconButton, button, select, toast, attempt, count } from './dom.js';
 import { wire } from './wire.js';
-import { render, markdown } from './markdown.js';
-import { message, attachResult, isResult, textOf } from './messages.js';
+import * as outbox from './outbox.js';
+import { render } from './markdown.js';
+import { message, attachResult, isResult } from './messages.js';
+import { approvals } from './decided.js';
+import { Waiting } from './waiting.js';
 import { sessionList, titleOf } from './sessions.js';
 import { composer } from './composer.js';
 
 const BROKEN = ['aborted', 'error'];
+/** The agent whose conversations have short names. */
+let standard = 'main';
+const whole = (key) => (/^(agent:|global$|unknown$)/.test(key) ? key : `agent:${standard}:${key}`);
+
 const LEVELS = ['off', 'minimal', 'low', 'medium', 'high', 'xhigh'];
 
 export function mount(root, app, arg) {
@@ -20,7 +27,10 @@ class Chat {
   constructor(root, app) {
     this.app = app;
     this.runs = new Map();
-    this.pending = [];
+    this.results = new Map();
+    this.shown = new Set();
+    this.notes = new Map();
+    this.late = null;
     this.models = [];
     this.thread = h('div.thread', { role: 'log', 'aria-label': 'Conversation', 'aria-live': 'polite', tabindex: 0 });
     this.status = h('p.unseen', { role: 'status' });
@@ -29,7 +39,7 @@ class Chat {
     this.title = h('h1', { tabindex: -1 }, 'Chat');
     this.meta = h('div.chat-meta');
     this.composer = composer({
-      send: (text, images) => this.send(text, images),
+      send: (text, images) => this.waiting.send(outbox.add(this.info?.key || this.key, text, images)),
       stop: () => this.stop(),
     });
     const toggle = iconButton('chat', 'Conversations', () => this.showList(!root.classList.contains('listing')), { class: 'list-button' });
@@ -46,12 +56,16 @@ class Chat {
       wire.on('session.message', (e) => this.wrote(e)),
       wire.on('sessions.changed', (e) => this.changed(e)),
     ];
+    this.approvals = approvals();
+    this.waiting = new Waiting(this);
+    this.offs.push(this.approvals.leave, this.waiting.leave);
     this.begin();
   }
 
   leave() {
     for (const off of this.offs) off();
     this.list.leave();
+    this.composer.leave();
     if (this.key && wire.isOpen) wire.call('sessions.messages.unsubscribe', { key: this.key }).catch(() => {});
   }
 
@@ -82,14 +96,13 @@ class Chat {
     this.key = key;
     this.list.show(key);
     this.runs.clear();
-    this.pending = [];
     this.info = null;
     try {
       sessionStorage.setItem('openclaw.chat', key);
     } catch {
       // Then the next visit begins with the main one.
     }
-    fill(this.thread, h('p.muted.centre', null, 'Loading…'));
+    this.without(h('p.muted.centre', null, wire.state === 'lost' ? 'The conversation is shown when the gateway is back.' : 'Loading…'));
     this.composer.open(key);
     if (wire.isOpen) this.load();
   }
@@ -98,9 +111,24 @@ class Chat {
     if (key === this.key) this.app.go('chat', 'main');
   }
 
+  /** The conversation itself is not here; what waits to be sent is. */
+  without(what) {
+    this.live = h('div.live');
+    fill(this.thread, what, this.live);
+    this.place();
+  }
+
+  /** At the end: what is being said, and what waits. */
+  place() {
+    for (const run of this.runs.values()) this.live.prepend(run.node);
+    this.waiting.place();
+  }
+
   /** Everything anew: at first, and after each time the connection was away. */
   async load() {
     const key = this.key;
+    const sent = this.waiting.all.filter((p) => p.state === 'sent');
+    this.late = [];
     try {
       const [start] = await Promise.all([
         wire.call('chat.startup', { sessionKey: key, limit: 150, maxBytes: 1500000 }),
@@ -109,20 +137,24 @@ class Chat {
       if (key !== this.key) return;
       this.start = start;
       this.info = start.sessionInfo;
+      standard = start.agentsList?.defaultId || standard;
       this.list.agents(start.agentsList);
       this.models = start.metadata?.models || [];
       this.composer.commands(start.metadata?.commands || []);
-      this.pending = this.pending.filter((p) => !p.isSent);
+      this.waiting.reconcile(start, sent);
       this.draw(start.messages);
       this.running(this.info?.activeRunIds || []);
       this.refresh();
     } catch (e) {
-      if (key === this.key) fill(this.thread, h('div.empty', { role: 'alert' }, h('p', null, e.message), button('Try again', () => this.load())));
+      this.late = null;
+      if (key === this.key) this.without(h('div.empty', { role: 'alert' }, h('p', null, e.message), button('Try again', () => this.load())));
     }
   }
 
   draw(messages) {
     this.results = new Map();
+    this.shown = new Set(messages.map((m) => m.__openclaw?.id));
+    this.notes = new Map();
     const nodes = messages.map((m) => this.node(m)).filter(Boolean);
     const name = this.agentName();
     fill(this.thread, nodes.length ? nodes : h('div.empty.hello', null,
@@ -130,7 +162,10 @@ class Chat {
       h('p.muted', null, 'Type / for commands. Paste or drop pictures.')));
     this.live = h('div.live');
     this.thread.append(this.live);
-    for (const p of this.pending) this.live.append(p.node);
+    this.place();
+    this.approvals.look(this.results);
+    for (const e of this.late?.splice(0) || []) this.wrote(e);
+    this.late = null;
     this.toEnd(true);
   }
 
@@ -140,7 +175,9 @@ class Chat {
       attachResult(this.results, m);
       return null;
     }
-    return message(m, this.results);
+    const node = message(m, this.results);
+    if (BROKEN.includes(m.stopReason)) this.notes.set(m.__openclaw?.runId, node);
+    return node;
   }
 
   agentName() {
@@ -149,24 +186,25 @@ class Chat {
     return agent?.identity?.name || agent?.name || id || 'your agent';
   }
 
-  isMine = (key) => key === this.key || key === this.info?.key || key === `agent:${this.start?.agentsList?.defaultId}:${this.key}`;
+  isMine = (key) => [this.key, this.info?.key].some((mine) => mine && whole(mine) === whole(key));
 
   /** A message that the transcript has now. */
-  wrote({ sessionKey, message: m }) {
-    if (!this.isMine(sessionKey) || !this.live) return;
-    if (m.role === 'user') {
-      const text = textOf(m).trim();
-      const at = this.pending.findIndex((p) => p.text === text);
-      if (at >= 0) this.pending.splice(at, 1)[0].node.remove();
-    }
+  wrote(e) {
+    const { sessionKey, message: m, messageId } = e;
+    if (!this.isMine(sessionKey) || !this.live || this.shown.has(messageId)) return;
+    if (this.late) this.late.push(e);
+    this.shown.add(messageId);
+    const { idempotencyKey, runId } = m.__openclaw || {};
+    this.waiting.take((p) => p.runId === idempotencyKey);
     this.thread.querySelector('.hello')?.remove();
     // A command stands in no transcript, its answer does.
-    const said = m.role === 'assistant' && this.pending.find((p) => p.text.startsWith('/'));
-    if (said) this.settle((p) => p === said);
+    if (m.role === 'assistant') this.waiting.settle((p) => p.runId === runId && p.text?.startsWith('/'));
+    const note = this.notes.get(runId);
     const node = this.node(m);
+    if (isResult(m)) this.approvals.look(this.results);
     if (node) {
       // What broke off says so itself, where the note of it stands.
-      if (this.note?.isConnected && BROKEN.includes(m.stopReason)) this.note.replaceWith(node);
+      if (BROKEN.includes(m.stopReason) && note?.isConnected) note.replaceWith(node);
       else this.live.before(node);
       if (m.role === 'assistant') for (const run of this.runs.values()) this.quiet(run);
     }
@@ -175,7 +213,7 @@ class Chat {
 
   running(ids) {
     for (const id of this.runs.keys()) if (!ids.includes(id)) this.end(id);
-    for (const id of ids) this.run(id);
+    for (const id of ids) if (!this.waiting.has(id)) this.run(id);
   }
 
   run(id) {
@@ -221,33 +259,26 @@ class Chat {
     // A command's answer is in no transcript, nor is a failure's reason.
     const last = this.live.previousElementSibling;
     const stands = last?.dataset.text === words.trim();
+    const isDropped = e.state === 'aborted' && !this.runs.has(e.runId) && this.waiting.has(e.runId);
     this.end(e.runId);
-    this.settle((p) => p.runId === e.runId);
+    if (isDropped) this.waiting.drop((p) => p.runId === e.runId);
+    else this.waiting.settle((p) => p.runId === e.runId);
     if (e.state === 'final') {
       if (words && !stands) setTimeout(() => this.missing(words, e), 150);
       this.status.textContent = `${this.agentName()} has answered`;
     } else {
       const text = e.state === 'aborted' ? 'Stopped.' : e.errorMessage || 'It failed.';
       // Unless what it had said by then says so, which may be told a moment later too.
-      if (!last?.querySelector('.outcome')) {
-        const note = this.note = h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text);
+      if (!isDropped && !this.notes.has(e.runId)) {
+        const note = h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text);
+        this.notes.set(e.runId, note);
         this.live.before(note);
-        setTimeout(() => { if (this.note === note) this.note = null; }, 2000);
       }
       this.status.textContent = text;
     }
+    if (!this.runs.size) this.waiting.clear();
     this.list.soon();
     this.toEnd();
-  }
-
-  /** What was sent and is answered, or never will be, takes its place in the conversation. */
-  settle(is) {
-    for (const p of this.pending.filter(is)) {
-      p.node.classList.remove('waiting');
-      p.node.querySelector('.note')?.remove();
-      this.live.before(p.node);
-    }
-    this.pending = this.pending.filter((p) => !is(p));
   }
 
   /** Shows an answer unless the transcript has told of it meanwhile. */
@@ -273,39 +304,12 @@ class Chat {
     this.list.changed(e);
     if (!this.isMine(e.sessionKey)) return;
     if (e.session) {
-      this.info = { ...this.info, ...e.session };
+      // The whole row: what it does not have is not so any more.
+      this.info = e.session;
       this.refresh();
     }
     if (e.activeRunIds) this.running(e.activeRunIds);
     if (['reset', 'new', 'compact'].includes(e.reason)) this.load();
-  }
-
-  async send(text, images) {
-    const key = this.key;
-    const runId = crypto.randomUUID?.() || `${Date.now()}-${Math.random().toString(16).slice(2)}`;
-    const content = [{ type: 'text', text }, ...images.map((i) => ({ type: 'image', mimeType: i.mimeType, data: i.content }))];
-    const node = message({ role: 'user', content, timestamp: Date.now() }, this.results);
-    const mine = { text: text.trim(), node, runId, isSent: false };
-    if (this.runs.size) {
-      node.classList.add('waiting');
-      node.append(h('p.note', null, 'Waits for the answer before it'));
-    }
-    this.thread.querySelector('.hello')?.remove();
-    this.pending.push(mine);
-    this.live?.append(node);
-    this.toEnd(true);
-    const attachments = images.map(({ content: data, mimeType, fileName }) => ({ type: 'image', mimeType, fileName, content: data }));
-    const params = { sessionKey: key, message: text, idempotencyKey: runId, deliver: false };
-    if (attachments.length) params.attachments = attachments;
-    try {
-      await wire.call('chat.send', params);
-      mine.isSent = true;
-    } catch (e) {
-      node.classList.add('failed');
-      const again = button('Send again', () => { node.remove(); this.pending.splice(this.pending.indexOf(mine), 1); this.send(text, images); });
-      node.querySelector('.note')?.remove();
-      node.append(h('p.note.bad', { role: 'alert' }, `Not sent: ${e.message}`, again));
-    }
   }
 
   stop() {

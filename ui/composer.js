@@ -4,8 +4,10 @@ import { h, fill, iconButton, toast } from './dom.js';
 const MOST_BYTES = 5 << 20;
 const KINDS = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 
+/** What was begun and not sent, by conversation: it outlives the page's other parts. */
+const drafts = new Map();
+
 export function composer({ send, stop }) {
-  const drafts = new Map();
   let key = '';
   let commands = [];
   let images = [];
@@ -122,7 +124,7 @@ export function composer({ send, stop }) {
     const sent = images;
     text.value = '';
     images = [];
-    drafts.delete(key);
+    keep();
     drawShelf();
     suggest(true);
     grow();
@@ -130,15 +132,26 @@ export function composer({ send, stop }) {
     text.focus();
   }
 
+  function keep() {
+    if (!key) return;
+    if (text.value.trim() || images.length) drafts.set(key, { text: text.value, images });
+    else drafts.delete(key);
+  }
+
   return {
     root,
+    leave: keep,
+    focus: () => text.focus(),
     busy: (is) => { halt.hidden = !is; text.placeholder = is ? 'Message (waits its turn)' : 'Message'; },
     commands: (list) => { commands = list; },
     /** Another conversation: each keeps what was begun. */
     open: (next) => {
-      if (key) drafts.set(key, text.value);
+      keep();
       key = next;
-      text.value = drafts.get(key) || '';
+      const draft = drafts.get(key);
+      text.value = draft?.text || '';
+      images = draft?.images || [];
+      drawShelf();
       halt.hidden = true;
       text.placeholder = 'Message';
       grow();

@@ -11,7 +11,7 @@ export function mount(root, app, arg) {
   view.load();
   const off = wire.on('open', () => view.schema || view.load());
   const changed = wire.on('config.changed', () => view.outside());
-  return { arg: (name) => view.show(name === 'text' ? 'text' : 'form'), leave: () => { off(); changed(); } };
+  return { arg: (name) => view.show(name === 'text' ? 'text' : 'form'), unsaved: () => view.unsaved(), discard: () => view.discard(), leave: () => { off(); changed(); } };
 }
 
 class Settings {
@@ -145,12 +145,22 @@ class Settings {
     return row;
   }
 
+  unsaved() {
+    if (this.text !== null) return 'The text was changed.';
+    return this.changes.size ? `${this.changes.size} ${this.changes.size === 1 ? 'setting is' : 'settings are'} changed.` : '';
+  }
+
+  discard() {
+    this.changes.clear();
+    this.text = null;
+  }
+
   drawBar() {
     const n = this.tab === 'text' ? Number(this.text !== null) : this.changes.size;
     this.bar.hidden = !n;
     if (!n) return;
     fill(this.bar, h('p', { role: 'status' }, this.tab === 'text' ? 'The text was changed.' : `${n} ${n === 1 ? 'setting' : 'settings'} changed.`),
-      button('Discard', () => { this.changes.clear(); this.text = null; this.load(); }),
+      button('Discard', () => { this.discard(); this.load(); }),
       button('Review and save…', () => this.review(), { class: 'primary' }));
   }
 
@@ -174,7 +184,8 @@ class Settings {
     const effects = [
       plan.restart.length > 0 && h('div.outcome', null, icon('restart'), h('span', null, 'The gateway restarts in place for: ', h('b', null, plan.restart.join(', ')))),
       plan.live.length > 0 && h('div.outcome', null, icon('check'), h('span', null, 'In force at once: ', h('b', null, plan.live.join(', ')))),
-      !plan.restart.length && !plan.live.length && h('p.muted', null, 'Nothing that the gateway goes by changes.'),
+      plan.unread?.length > 0 && h('div.outcome.bad', null, icon('warn'), h('span', null, 'Nothing in this version reads, so that nothing comes of it: ', h('b', null, plan.unread.join(', ')), '. Is it spelt so?')),
+      !plan.restart.length && !plan.live.length && !plan.unread?.length && h('p.muted', null, 'Nothing that the gateway goes by changes.'),
     ];
     const sure = await dialog('Save these changes?', [effects, diff(this.now.raw || '', plan.raw)], [['Back', null], ['Save', true, 'primary']]);
     if (!sure) return;
@@ -183,8 +194,7 @@ class Settings {
       plan.restart.length ? 'Saved. The gateway restarts.' : 'Saved.');
     this.saving = false;
     if (!done) return;
-    this.changes.clear();
-    this.text = null;
+    this.discard();
     await this.load();
   }
 }

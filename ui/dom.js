@@ -143,6 +143,7 @@ export function dialog(title, body, actions) {
       h('h2', { id: 'dialog-title' }, title), h('div.dialog-body', null, body),
       h('div.actions', null, actions.map(make)));
     box.addEventListener('close', () => { box.remove(); resolve(chosen); });
+    box.addEventListener('input', () => { box.dataset.touched = ''; });
     document.body.append(box);
     box.showModal();
   });

@@ -100,7 +100,9 @@ export function attachResult(calls, m) {
   if (!call) return;
   const isBad = Boolean(m.isError);
   const waits = m.details?.status === 'approval-pending';
-  call.state.textContent = isBad ? 'failed' : waits ? 'waits for your approval' : 'done';
+  // What became of it is told by who decides (decided.js).
+  if (waits) call.approval = { id: m.details.approvalId, until: m.details.expiresAtMs };
+  call.state.textContent = isBad ? 'failed' : waits ? 'asked for your approval' : 'done';
   if (!waits) call.node.classList.add(isBad ? 'bad' : 'done');
   const text = textOf(m);
   const shown = text.length > 20000 ? `${text.slice(0, 20000)}\n… ${text.length - 20000} more characters` : text;

@@ -37,7 +37,7 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     }
     let entry = state.sessions.begun(&key);
     let transcript = entry.as_ref().map(|entry| state.sessions.transcript(&key, entry)).transpose()?;
-    let runs = state.runs.of_session(&key);
+    let (runs, waiting) = (state.runs.of_session(&key), state.runs.pending_inputs(&key));
     let (shared, caller) = (state.shared.clone(), call.caller);
     Ok(Answer::Work(Box::new(move || {
         let config = shared.config();
@@ -47,6 +47,7 @@ pub fn startup(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         if let Some(map) = payload.as_object_mut() {
             let row = list::row(&key, &entry.unwrap_or_default(), None, None, &runs);
             map.put("sessionInfo", row);
+            map.put("pendingInputs", waiting);
             map.put("defaults", session_methods::defaults(&shared));
             map.put("agentsList", answer_of("agents.list", &shared, &caller)?);
             map.put("metadata", about(&shared, &caller)?);

@@ -57,8 +57,10 @@ pub fn plan(shared: &Shared, _caller: &Caller, params: Value) -> Result<Payload>
     let (plan, config) = rehearse(&shared.env, change, terms).map_err(explain)?;
     let mode = config.str("gateway.reload.mode").unwrap_or_default();
     let restart = plan.restarts(mode);
-    let live: Vec<&str> = plan.paths().into_iter().filter(|path| !restart.contains(path)).collect();
-    Ok(json!({"ok": true, "path": config.path(), "raw": (config.shown_text()), "restart": restart, "live": live}).into())
+    let is_live = |path: &&str| !restart.contains(path) && plan.unread.iter().all(|unread| unread != path);
+    let live: Vec<&str> = plan.paths().into_iter().filter(is_live).collect();
+    let told = json!({"ok": true, "path": config.path(), "raw": (config.shown_text()), "restart": restart, "live": live});
+    Ok(holding(told, "unread", plan.unread).into())
 }
 
 /// Writes a whole text.

@@ -1,5 +1,5 @@
 //! Agent runs: asked for (`intake`), accepted (`accepting`), waiting for their session and running (`lanes`), told of
-//! (`telling`), stopped (`stopping`), ended (`ending`), waited for (`waiting`), asked for by other runs (`nesting`) and by ends of commands (`left`).
+//! (`telling`), stopped (`stopping`), ended (`ending`), waited for (`waiting`), shown while they wait (`inputs`), asked for by other runs (`nesting`) and by ends of commands (`left`).
 //!
 //! What one is stands in `run`. `Runs` is owned by the state thread and knows the rest of the state by `World` only. It decides about turns and takes
 //! none itself; commands are done by whoever calls it.
@@ -12,6 +12,7 @@ mod accepting;
 mod beating;
 mod delivering;
 mod ending;
+mod inputs;
 mod intake;
 mod keeping;
 mod lanes;

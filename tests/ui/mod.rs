@@ -4,6 +4,7 @@
 //! was seen are kept below the target directory (`tmp/ui/`). Where there is no Chromium that is said, and nothing is tried.
 mod chat;
 mod connect;
+mod kept;
 mod look;
 mod markdown;
 mod original;

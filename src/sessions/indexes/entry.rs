@@ -109,13 +109,17 @@ impl Entry {
         )
     }
 
-    /// Lets the session use this `provider/model`; without one the agent's own.
+    /// Lets the session use this `provider/model`; without one the agent's own. What the last turn used is what its next
+    /// one uses, as clients show it, until something else is chosen.
     pub fn choose_model(&mut self, reference: Option<&str>) {
-        self.remove("providerOverride");
-        self.remove("modelOverride");
+        for name in ["providerOverride", "modelOverride", "modelProvider", "model"] {
+            self.remove(name);
+        }
         if let Some((provider, model)) = reference.and_then(|reference| reference.split_once('/')) {
             self.set("providerOverride", provider);
             self.set("modelOverride", model);
+            self.set("modelProvider", provider);
+            self.set("model", model);
         }
     }
 
