@@ -24,7 +24,7 @@ pub fn kib(bytes: usize) -> u64 {
 }
 
 /// A client of a device of its own, with these scopes.
-fn with_device(gateway: &Gateway, scopes: &[&str]) -> Client {
+pub fn with_device(gateway: &Gateway, scopes: &[&str]) -> Client {
     let mut client = Client::open(gateway);
     let mut params = client::scoped(scopes);
     let challenge = client.challenge.clone();

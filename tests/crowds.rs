@@ -1,4 +1,5 @@
 //! What comes twice at once, and who comes in crowds: nobody is kept out by them.
+use super::bounds::with_device;
 use super::harness::gateway::new_dir;
 use super::harness::http::raw;
 use super::harness::model::texts;
@@ -9,7 +10,7 @@ use super::telegram_webhook::{self, SECRET};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 fn hooked() -> (Telegram, u16, ModelServer, Gateway) {
@@ -211,4 +212,52 @@ fn b_f25_a_group_or_a_webhook_that_cannot_be_read_costs_only_itself() {
     }
     let status = Client::operator(&gateway, 4).ok("channels.status", json!({}));
     assert!(status.to_string().contains("config-mistake"), "{status}");
+}
+
+/// A gateway with so many sessions of a megabyte each.
+fn with_long_sessions(count: usize) -> Gateway {
+    let (mut setup, mut index) = (Setup::default(), json!({}));
+    for n in 0..count {
+        let id = many_sessions::id(n);
+        let head = json!({"type": "session", "version": 3, "id": id, "timestamp": "2026-01-01T10:00:00Z", "cwd": "/"});
+        let message = |n: usize| {
+            json!({"type": "message", "id": format!("{n:08x}"), "parentId": null, "timestamp": "2026-01-01T10:00:00Z",
+            "message": {"role": "user", "content": [{"type": "text", "text": "words ".repeat(40)}], "timestamp": 1}})
+        };
+        let lines = std::iter::once(head).chain((0..2500).map(message)).map(|line| format!("{line}\n"));
+        setup = setup.file(&format!("agents/main/sessions/{id}.jsonl"), lines.collect::<String>());
+        index[format!("agent:main:s{n}")] = json!({"sessionId": id, "updatedAt": n});
+    }
+    Gateway::start(&setup.file("agents/main/sessions/sessions.json", index.to_string()))
+}
+
+/// S-M5: answers that take long, asked for again and again by eight devices.
+#[test]
+fn s_m5_who_reads_large_things_without_end_leaves_everybody_else_his_turn() {
+    let gateway = with_long_sessions(8);
+    let (done, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let (mut reader, done, is_over) =
+                (with_device(&gateway, &["operator.read"]), done.clone(), is_over.clone());
+            beside(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    reader.ok("sessions.search", json!({"query": "nobody said that"}));
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let count = || done.load(Ordering::Relaxed);
+    wait_for("all to read", || (count() >= 8).then_some(()));
+    let (mut owner, mut answers, until) = (Client::operator(&gateway, 4), 0, count() + 12);
+    while count() < until {
+        for method in ["health", "agents.list", "system-presence"] {
+            owner.ok(method, json!({}));
+            answers += 1;
+        }
+    }
+    is_over.store(true, Ordering::Relaxed);
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    assert!(answers > 60, "{answers} quick answers while twelve long ones were made");
 }

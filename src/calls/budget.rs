@@ -4,6 +4,7 @@
 //! waits for several clients is one text: it is weighed once before anybody goes for it. Any
 //! thread calls this; the lock guards the list of clients and is held to copy it. Nothing here waits but `work`,
 //! which is for connections' own threads.
+use super::making::Making;
 use super::outbox::Outbox;
 use crate::protocol::close::Close;
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(10);
 /// Set in a client's share when it is ended: its bytes are on their way out and count no more.
 const ENDED: usize = 1 << (usize::BITS - 1);
+/// What it costs to make an answer out of files, about.
+const MAKING: usize = 4 << 20;
 
 /// Where bytes wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Budget {
     unsent: AtomicUsize,
     /// What requests cost that are being read, handled or answered.
     working: AtomicUsize,
+    /// Answers that are made out of files.
+    pub making: Making,
     clients: Mutex<Vec<Weak<Outbox>>>,
     /// Held by who is ending clients; with when that was last found needless.
     relieving: Mutex<Option<Instant>>,
@@ -50,7 +55,9 @@ impl Budget {
 
     /// What arrives, is worked on and is unsent.
     pub fn held(&self) -> [usize; 3] {
-        [&self.arriving, &self.working, &self.unsent].map(|sum| sum.load(Ordering::Relaxed))
+        let [arriving, working, unsent] =
+            [&self.arriving, &self.working, &self.unsent].map(|sum| sum.load(Ordering::Relaxed));
+        [arriving, working + self.made(), unsent]
     }
 
     pub fn enter(&self, client: &Arc<Outbox>) {
@@ -126,10 +133,16 @@ impl Budget {
         Work { budget: self.clone(), bytes: 0 }
     }
 
-    /// Counts `bytes` of work if they fit beside the others'.
+    /// Counts `bytes` of work if they fit beside the others' and the answers that are made. A quarter is never taken by
+    /// those: however long they take, what is asked is read.
     fn fits(&self, bytes: usize, most: usize) -> bool {
+        let most = most.saturating_sub(self.made()).max(most / 4);
         let fits = |sum: usize| (sum == 0 || sum + bytes <= most).then_some(sum + bytes);
         self.working.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    fn made(&self) -> usize {
+        MAKING * self.making.running()
     }
 
     fn sum(&self, sort: Sort) -> &AtomicUsize {

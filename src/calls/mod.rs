@@ -6,6 +6,7 @@ pub mod budget;
 mod call;
 mod caller;
 pub mod line;
+mod making;
 pub mod outbox;
 mod pending;
 mod queue;

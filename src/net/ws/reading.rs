@@ -16,7 +16,6 @@ use crate::protocol::frame::{self, Bad, Request};
 use crate::state::event::Event;
 use crate::sys;
 use std::io::Read;
-use std::time::{Duration, Instant};
 
 impl Worker {
     /// Takes input off the socket; `false` when the peer is gone. A function of its own, so that the stack of a client
@@ -98,7 +97,7 @@ impl Worker {
     /// A frame after `hello-ok`.
     fn request(&mut self, text: String) {
         let Some(caller) = self.caller.clone() else { return self.close(&Close::Internal) };
-        let work = self.work(frame::weight(&text), None);
+        let work = self.work(frame::weight(&text));
         let request = match Request::parse(&text) {
             Ok(request) => request,
             Err(Bad::Malformed) => {
@@ -140,10 +139,9 @@ impl Worker {
         }
     }
 
-    /// Waits for its turn to do work that costs `bytes`, at most for `time`.
-    pub(super) fn work(&self, bytes: usize, time: Option<Duration>) -> budget::Work {
-        let (outbox, since) = (&self.drain.outbox, Instant::now());
-        let is_wanted = || !outbox.is_closed() && time.is_none_or(|time| since.elapsed() < time);
+    /// Waits for its turn to do work that costs `bytes`.
+    fn work(&self, bytes: usize) -> budget::Work {
+        let is_wanted = || !self.drain.outbox.is_closed();
         self.shared.budget.work(bytes, self.shared.limits.total_buffered as usize / 2, is_wanted)
     }
 

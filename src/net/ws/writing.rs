@@ -5,17 +5,15 @@ use super::sending::{self, Sending};
 use super::{CLOSE_GRACE, Phase, Worker};
 use crate::calls::budget::Sort;
 use crate::calls::line::Line;
-use crate::calls::outbox::{Frame, is_not_now};
+use crate::calls::outbox::{Frame, Work, is_not_now};
 use crate::door::Stage;
 use crate::door::head::Head;
+use crate::error::Result;
 use crate::net::wire::{self, Decoder};
 use crate::protocol::close::Close;
+use crate::protocol::frame::Payload;
 use crate::sys;
-use std::time::{Duration, Instant};
-
-/// What it costs to make an answer of files, about; and how long one waits for others to be made before it.
-const MAKING: usize = 4 << 20;
-const MAKING_WAIT: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 impl Worker {
     /// Bytes that have reached the client's system.
@@ -83,6 +81,13 @@ impl Worker {
         }
     }
 
+    /// Makes an answer out of files, when it is this client's turn.
+    fn make(&self, work: Work) -> Result<Payload> {
+        let outbox = &self.drain.outbox;
+        let _turn = self.shared.budget.making.turn(outbox.owner(), || !outbox.is_closed());
+        work()
+    }
+
     /// Makes the outbox's next frame the one to send; `false` when there is none.
     fn next_from_outbox(&mut self) -> bool {
         if matches!(self.phase, Phase::Closing { .. }) {
@@ -104,8 +109,8 @@ impl Worker {
             }
             Some(Frame::Work { id, work }) => {
                 let protocol = self.caller.as_ref().map_or(4, |c| c.protocol);
-                let _making = self.work(MAKING, Some(MAKING_WAIT));
-                self.answer(&id, work().as_ref(), protocol);
+                let result = self.make(work);
+                self.answer(&id, result.as_ref(), protocol);
             }
             Some(Frame::Moved) => {
                 self.caller = None;
