@@ -6,11 +6,13 @@ pub mod behind;
 mod lock;
 pub mod quirks;
 pub mod regular;
+mod remedy;
 mod removal;
 mod secret;
 
 use crate::error::{Error, Result};
 pub use lock::Lock;
+pub use remedy::remedy;
 pub use removal::remove_tree;
 use rustix::fs::OFlags;
 pub use secret::{SecretFile, read_secret};

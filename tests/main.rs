@@ -135,6 +135,8 @@ mod http_strict;
 #[cfg(test)]
 mod json_reading;
 #[cfg(test)]
+mod kept_messages;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod listener;
@@ -288,6 +290,8 @@ mod turns;
 mod typed;
 #[cfg(test)]
 mod ui;
+#[cfg(test)]
+mod unopened;
 #[cfg(test)]
 mod unprivileged;
 #[cfg(test)]

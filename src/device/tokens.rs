@@ -5,10 +5,11 @@
 //! rotates the token of the device it shares a state directory with. There is no function to delete a token: one that
 //! the server refuses stays until the server hands out another (R-05c).
 use super::{identity, secret_eq};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{self, Lock};
 use crate::json::{self, Put, json};
 use serde_json::{Map, Value};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A token this client was given.
@@ -44,6 +45,16 @@ pub fn load(
 /// `now` is in epoch milliseconds.
 pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken, now: u64) -> Result<()> {
     let _lock = Lock::wait(&identity::lock_path(state_dir))?;
+    let path = path(state_dir);
+    // What cannot be opened may hold tokens of other gateways: it is not replaced.
+    if let Err(e) = files::read_text(&path)
+        && !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidData)
+    {
+        let way_out = format!("; it is left as it is: {}", files::remedy(&path, &e));
+        return Err(
+            Error::io(format_args!("read the device's tokens {}", path.display()), e).ending(&way_out)
+        );
+    }
     let mut file = read(state_dir, device_id).unwrap_or_default();
     let is_same = |old: &StoredToken| secret_eq(&old.token, &token.token);
     if token_of(&file, role, &token.gateway).is_some_and(|old| is_same(&old) && old.scopes == token.scopes) {
@@ -78,7 +89,7 @@ pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken,
         true => drop(file.remove(OTHERS)),
         false => file.put(OTHERS, others),
     }
-    files::write_atomic(&path(state_dir), &super::pretty(&file)?)
+    files::write_atomic(&path, &super::pretty(&file)?)
 }
 
 /// Whether the file below this state directory is that device's: then a token that the gateway here has made is for it.

@@ -7,6 +7,7 @@ use crate::json;
 use crate::sessions::{index, is_session_id, newer};
 use crate::upkeep::litter;
 use serde_json::{Map, Value};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Transcripts that are looked at in one directory.
@@ -25,29 +26,37 @@ fn dir_of(index: &Path) -> &Path {
     index.parent().unwrap_or(Path::new("."))
 }
 
-/// `Err` says why an index cannot be read.
-fn read(path: &Path) -> std::result::Result<Map<String, Value>, String> {
+/// What a start does about an index that is damaged.
+const REBUILT: &str = "restart the gateway: it keeps a copy and puts the index together from the transcripts";
+
+/// `Err` says why an index cannot be read, and what to do about it.
+fn read(path: &Path) -> std::result::Result<Map<String, Value>, (String, String)> {
     match crate::files::read_bytes(path, index::MOST_BYTES) {
-        Ok(bytes) => index::parse(&bytes).ok_or_else(|| "it is not a JSON object".to_string()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Map::new()),
-        Err(e) => Err(e.to_string()),
+        Ok(bytes) => {
+            index::parse(&bytes).ok_or_else(|| ("it is not a JSON object".to_string(), REBUILT.to_string()))
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(Map::new()),
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Other) => {
+            Err((e.to_string(), REBUILT.to_string()))
+        }
+        Err(e) => {
+            let remedy = files::remedy(path, &e);
+            Err((e.to_string(), format!("{remedy}; a running gateway takes it up by itself")))
+        }
     }
 }
 
 pub fn index(ctx: &Ctx) -> Vec<Finding> {
-    let finding =
-        |path: PathBuf| {
-            let why = match read(&path) {
-                Ok(map) => match map.values().filter(|entry| !index::is_usable(entry)).count() {
-                    0 => return None,
-                    count => format!("entries that cannot be used: {count}"),
-                },
-                Err(why) => why,
-            };
-            Some(Finding::new(format!("{}: {why}", ctx.env.display(&path))).at(path).remedy(
-                "restart the gateway: it keeps a copy and puts the index together from the transcripts",
-            ))
+    let finding = |path: PathBuf| {
+        let (why, remedy) = match read(&path) {
+            Ok(map) => match map.values().filter(|entry| !index::is_usable(entry)).count() {
+                0 => return None,
+                count => (format!("entries that cannot be used: {count}"), REBUILT.to_string()),
+            },
+            Err(told) => told,
         };
+        Some(Finding::new(format!("{}: {why}", ctx.env.display(&path))).at(path).remedy(remedy))
+    };
     indexes(ctx).into_iter().filter_map(finding).collect()
 }
 

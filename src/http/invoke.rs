@@ -107,7 +107,10 @@ fn session(exchange: &Exchange, key: Option<&str>) -> std::result::Result<(Strin
     let agent = rules.owner(&key).to_string();
     match exchange.shared.published.agents().contains(&agent) {
         true => Ok((key, agent)),
-        false => Err(Refusal::new(404, format!("unknown agent id \"{agent}\""))),
+        false => match exchange.shared.published.unread().remove(&agent) {
+            Some(why) => Err(Refusal::from(why)),
+            None => Err(Refusal::new(404, format!("unknown agent id \"{agent}\""))),
+        },
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn session_key(state: &State, params: &Params, conversation: Option<&
         && state.sessions.index(agent).is_none()
     {
         let unknown = || Error::invalid(format!("invalid agent params: unknown agent id \"{agent}\""));
-        return Err(state.shared.config().lost_agent(agent).unwrap_or_else(unknown));
+        return Err(state.sessions.lost(agent).unwrap_or_else(unknown));
     }
     let given = params.session_key.as_deref().map(str::trim).filter(|k| !k.is_empty());
     let rules = state.sessions.rules();

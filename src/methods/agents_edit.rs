@@ -89,7 +89,8 @@ pub fn delete(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let id = normalise_agent_id(&agent_id);
     edit::deletable(&state.shared.config(), &state.shared.env, &id)?;
     if state.sessions.index(&id).is_none() {
-        return Err(Error::not_found(format!("agent \"{id}\" not found")));
+        let unknown = || Error::not_found(format!("agent \"{id}\" not found"));
+        return Err(state.sessions.lost(&id).unwrap_or_else(unknown));
     }
     match state.runs.of_agent(&id) {
         0 => {}

@@ -10,10 +10,10 @@ use crate::state::State;
 
 pub fn know_agent(state: &State, job: &Members) -> Result<()> {
     match job::text(job, "agentId").filter(|id| state.sessions.index(id).is_none()) {
-        Some(id) => Err(Error::invalid(format!(
-            "agentId {} is no agent here; openclaw agents list shows them",
-            quoted(id)
-        ))),
+        Some(id) => Err(state.sessions.lost(id).unwrap_or_else(|| {
+            let id = quoted(id);
+            Error::invalid(format!("agentId {id} is no agent here; openclaw agents list shows them"))
+        })),
         None => Ok(()),
     }
 }

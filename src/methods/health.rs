@@ -4,7 +4,7 @@ use crate::channels::told::Teller;
 use crate::clock;
 use crate::config::Config;
 use crate::device::pairing::Pairing;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::json::json;
 use crate::methods::system::process;
 use crate::models::catalogue;
@@ -52,6 +52,7 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
         row
     });
     let beats: Vec<Value> = beats.collect();
+    let unread = state.sessions.unread().clone();
     // Where the file lies and who asked for a restart is for administrators.
     let is_admin = call.caller.scopes.has("operator.admin");
     let operation = [
@@ -69,6 +70,13 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
         }
         if let Some(Value::Array(agents)) = summary.pointer_mut("/heartbeat/agents") {
             *agents = beats;
+        }
+        if let Some(Value::Array(agents)) = summary.pointer_mut("/sessions/byAgent") {
+            let why =
+                |error: &Error| if is_admin { error.message().to_string() } else { snapshot::UNREAD.into() };
+            agents.extend(unread.iter().map(|(agent, error)| {
+                json!({"agentId": agent, "path": "", "count": 0, "recent": [], "error": (why(error))})
+            }));
         }
         for (name, value) in
             operation.filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_null())?)))

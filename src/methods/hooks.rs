@@ -93,7 +93,8 @@ fn session(state: &State, asked: &Turn) -> Result<(String, String)> {
     let rules = state.sessions.rules();
     let agent = asked.agent_id.as_deref().unwrap_or(&rules.default_agent);
     if state.sessions.index(agent).is_none() {
-        return Err(Error::invalid(format!("unknown agent id {}", crate::logging::quoted(agent))));
+        let unknown = || Error::invalid(format!("unknown agent id {}", crate::logging::quoted(agent)));
+        return Err(state.sessions.lost(agent).unwrap_or_else(unknown));
     }
     let session = match asked.session_key.starts_with("agent:") {
         true => rules.canonical(&asked.session_key)?,

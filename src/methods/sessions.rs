@@ -24,6 +24,7 @@ pub fn list(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let eyes = eyes(&call);
     let (snapshots, mut runs) = (state.sessions.snapshots(), state.runs.by_session());
     let (shared, now, rules) = (state.shared.clone(), state.now, state.sessions.rules().clone());
+    let unread: Vec<String> = state.sessions.unread().keys().cloned().collect();
     let path = match state.sessions.agents().collect::<Vec<_>>().as_slice() {
         [only] => state.sessions.index(only).map_or_else(String::new, |i| i.path().display().to_string()),
         _ => "(multiple)".to_string(),
@@ -53,6 +54,9 @@ pub fn list(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         });
         if let Some(map) = payload.as_object_mut() {
             page.tell(map);
+            if !unread.is_empty() {
+                map.insert("unreadAgents".into(), unread.into());
+            }
         }
         Ok(payload.into())
     })))

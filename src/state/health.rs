@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 
 /// Sessions shown for each agent.
 const RECENT: usize = 5;
+/// What those are told of an agent without its sessions who may see no paths.
+pub const UNREAD: &str = "its session index cannot be read";
 
 /// What a snapshot is made of, as far as it changes: equal sources make an equal snapshot, but for its times.
 #[derive(PartialEq, Eq)]
@@ -43,8 +45,16 @@ impl Sources {
 
 pub fn snapshot(state: &State) -> Value {
     let rules = state.sessions.rules();
-    let agents: Vec<Value> =
-        state.sessions.agents().map(|agent| agent_row(state, agent, agent == rules.default_agent)).collect();
+    let read = state.sessions.agents().map(|agent| (agent, None));
+    let unread = state.sessions.unread().iter().map(|(agent, why)| (agent.as_str(), Some(why.message())));
+    let row = |(agent, why): (&str, Option<&str>)| {
+        let mut row = agent_row(state, agent, agent == rules.default_agent);
+        if let (Some(map), Some(why)) = (row.as_object_mut(), why) {
+            map.put("error", why);
+        }
+        row
+    };
+    let agents: Vec<Value> = read.chain(unread).map(row).collect();
     let approve = |id: &String| state.shared.env.command(&format!("devices approve {id}"));
     let pairing: Vec<Value> =
         state.pairing.keys().map(|id| json!({"requestId": id, "approve": approve(id)})).collect();
@@ -145,6 +155,9 @@ pub fn without_paths(snapshot: &Value) -> Value {
     hide(snapshot.get_mut("sessions"));
     for agent in snapshot.get_mut("agents").and_then(Value::as_array_mut).into_iter().flatten() {
         hide(agent.get_mut("sessions"));
+        if let Some(why) = agent.get_mut("error") {
+            *why = UNREAD.into();
+        }
     }
     snapshot
 }

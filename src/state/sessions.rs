@@ -68,7 +68,7 @@ impl Sessions {
         let (agents, unread) = (BTreeMap::new(), BTreeMap::new());
         let mut sessions = Sessions { rules, agents, unread, shared, revision: 0 };
         indexes.into_iter().for_each(|(index, id)| sessions.bring(id, index));
-        sessions.shared.published.set_indexes(sessions.looked());
+        sessions.shared.published.set_indexes(sessions.looked(), &sessions.unread);
         sessions
     }
 
@@ -98,10 +98,19 @@ impl Sessions {
         }
     }
 
+    /// The agents whose index could not be read, and why.
+    pub fn unread(&self) -> &BTreeMap<String, Error> {
+        &self.unread
+    }
+
     /// Why there is no agent of this name.
     pub fn unknown(&self, id: &str) -> Error {
-        let lost = self.shared.config().lost_agent(id).or_else(|| self.unread.get(id).cloned());
-        lost.unwrap_or_else(|| Error::not_found(format!("unknown agent id \"{id}\"")))
+        self.lost(id).unwrap_or_else(|| Error::not_found(format!("unknown agent id \"{id}\"")))
+    }
+
+    /// What keeps an agent that there is from taking work.
+    pub fn lost(&self, id: &str) -> Option<Error> {
+        self.shared.config().lost_agent(id).or_else(|| self.unread.get(id).cloned())
     }
 
     fn kept(&self, key: &str) -> Option<&Arc<Kept>> {

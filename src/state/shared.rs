@@ -29,9 +29,11 @@ use crate::state::sessions::looking::Looked;
 use crate::tls::Port;
 use crossbeam_channel::Sender;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 pub struct Shared {
     pub settings: Arc<Settings>,
@@ -127,6 +129,9 @@ pub struct Published {
     health: RwLock<(Arc<str>, Arc<str>)>,
     /// The agents whose sessions the state thread has.
     agents: RwLock<Arc<[Looked]>>,
+    /// Those whose index could not be read, why, and when somebody looked.
+    unread: RwLock<(BTreeMap<String, Error>, Option<Instant>)>,
+    has_unread: AtomicBool,
     is_stopping: AtomicBool,
     is_over: AtomicBool,
     /// The hash of the configuration that `config.changed` was last sent for.
@@ -154,8 +159,28 @@ impl Published {
         self.agents.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn set_indexes(&self, all: Vec<Looked>) {
+    pub fn set_indexes(&self, all: Vec<Looked>, unread: &BTreeMap<String, Error>) {
         *self.agents.write().unwrap_or_else(PoisonError::into_inner) = all.into();
+        self.has_unread.store(!unread.is_empty(), Ordering::Relaxed);
+        *self.unread.write().unwrap_or_else(PoisonError::into_inner) = (unread.clone(), Some(Instant::now()));
+    }
+
+    /// The agents whose session index could not be read, and why.
+    pub fn unread(&self) -> BTreeMap<String, Error> {
+        self.unread.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Whether an index could not be read, and it is a second since somebody looked at it.
+    pub fn may_look_again(&self) -> bool {
+        if !self.has_unread.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut unread = self.unread.write().unwrap_or_else(PoisonError::into_inner);
+        let may = unread.1.is_none_or(|at| at.elapsed() >= Duration::from_secs(1));
+        if may {
+            unread.1 = Some(Instant::now());
+        }
+        may
     }
 
     /// Whether `config.changed` was sent for this text; from now on it was.

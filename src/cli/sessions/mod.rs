@@ -5,7 +5,7 @@
 pub mod export;
 mod naming;
 mod row;
-mod said;
+pub mod said;
 pub mod search;
 pub mod show;
 pub mod stores;
@@ -20,7 +20,7 @@ pub use row::{Row, show};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 pub use stores::read;
-use stores::{here, remote};
+use stores::{Found, here, remote};
 
 pub const COMMAND: Command = Command {
     name: "sessions",
@@ -72,17 +72,17 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         Some(_) => None,
         None => far::or_here(context, &env, &config, args),
     };
-    let (path, mut rows) = match elsewhere {
+    let (path, mut rows, unread) = match elsewhere {
         Some(address) => {
             let rows = remote(context, args, &address)?;
-            (address, rows)
+            (address, rows, Vec::new())
         }
         None => {
-            let (stores, rows) = here(&env, &config, args)?;
+            let Found { stores, rows, unread } = here(&env, &config, args)?;
             let as_is = |path: &Path| path.display().to_string();
             let for_people = |path: &Path| env.display(path);
             let shown: &dyn Fn(&Path) -> String = if args.has("json") { &as_is } else { &for_people };
-            (joined(&stores, shown), rows)
+            (joined(&stores, shown), rows, unread)
         }
     };
     rows.retain(|row| {
@@ -93,14 +93,19 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context
             .out
             .json(&json!({"path": path, "count": rows.len(), "activeMinutes": active, "sessions": list}));
-        return Ok(());
+        return whole(unread);
     }
     context.out.line(format!("Session store: {path}"));
     context.out.line(format!("Sessions listed: {}", rows.len()));
     if rows.is_empty() {
         context.out.line("No sessions found.");
-        return Ok(());
+    } else {
+        show(context, &rows.iter().collect::<Vec<_>>(), now);
     }
-    show(context, &rows.iter().collect::<Vec<_>>(), now);
-    Ok(())
+    whole(unread)
+}
+
+/// The end of a list; fails where sessions are missing in it.
+fn whole(unread: Vec<Error>) -> Result<()> {
+    unread.into_iter().next().map_or(Ok(()), Err)
 }

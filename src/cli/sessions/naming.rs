@@ -32,6 +32,7 @@ pub fn find(context: &Context, args: &Args) -> Result<Found> {
     let (config, env) = far::load(context, args)?;
     let named = args.positional(0).unwrap_or_default();
     let agents = Agents::of(&config, &env);
+    let mut unread = Vec::new();
     let mut rows = match far::or_here(context, &env, &config, args) {
         Some(address) => remote(context, args, &address)?.into_iter().map(|row| (row, None)).collect(),
         None => {
@@ -39,7 +40,9 @@ pub fn find(context: &Context, args: &Args) -> Result<Found> {
                 let store = agents.session_store(agents.key_rules().owner(&row.key));
                 (row, store.parent().map(Path::to_path_buf))
             };
-            here(&env, &config, args)?.1.into_iter().map(home).collect::<Vec<_>>()
+            let found = here(&env, &config, args)?;
+            unread = found.unread;
+            found.rows.into_iter().map(home).collect::<Vec<_>>()
         }
     };
     let agent = args.filled("agent")?.map(session_key::normalise_agent_id);
@@ -52,7 +55,9 @@ pub fn find(context: &Context, args: &Args) -> Result<Found> {
     let place = match exact {
         Some(place) => place,
         None => {
-            pick(context, args, &KIND, named, &rows.iter().map(|(row, _)| choice(row)).collect::<Vec<_>>())?
+            let choices = rows.iter().map(|(row, _)| choice(row)).collect::<Vec<_>>();
+            // It may be one of those that cannot be read.
+            pick(context, args, &KIND, named, &choices).map_err(|error| unread.pop().unwrap_or(error))?
         }
     };
     let (row, dir) = rows.swap_remove(place);

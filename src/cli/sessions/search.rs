@@ -1,6 +1,6 @@
 //! `openclaw sessions search`: which messages hold some words.
-use super::AGENT;
 use super::stores::here;
+use super::{AGENT, whole};
 use crate::agents::Agents;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
@@ -41,6 +41,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     let limit = args.positive("limit")?.unwrap_or(DEFAULT).min(MOST);
     let (config, env) = far::load(context, args)?;
+    let mut unread = Vec::new();
     let told = match far::or_here(context, &env, &config, args) {
         Some(_) => {
             let mut params = json!({"query": query, "limit": limit});
@@ -52,7 +53,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         None => {
             let agents = Agents::of(&config, &env);
             let rules = agents.key_rules();
-            let rows = here(&env, &config, args)?.1.into_iter();
+            let found = here(&env, &config, args)?;
+            unread = found.unread;
+            let rows = found.rows.into_iter();
             let place = |row: super::Row| {
                 let store = agents.session_store(rules.owner(&row.key));
                 let transcript = Transcript::of(store.parent()?, &Entry::from_map(row.entry)).ok()?;
@@ -67,10 +70,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     };
     if args.has("json") {
         context.out.json(&told);
-        return Ok(());
+    } else {
+        show(context, &told);
     }
-    show(context, &told);
-    Ok(())
+    whole(unread)
 }
 
 fn show(context: &Context, told: &Value) {

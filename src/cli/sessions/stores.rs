@@ -18,7 +18,10 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     let text = match crate::files::read_bytes(path, index::MOST_BYTES) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io(format_args!("read session store {}", path.display()), e)),
+        Err(e) => {
+            let way_out = format!("; {}", crate::files::remedy(path, &e));
+            return Err(Error::io(format_args!("read session store {}", path.display()), e).ending(&way_out));
+        }
     };
     let map = index::parse(&text).ok_or_else(|| {
         let file = path.display();
@@ -39,11 +42,21 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The sessions on disk, of all agents or of the one that is named, newest first, and where they are.
-pub(super) fn here(env: &Env, config: &Config, args: &Args) -> Result<(Vec<PathBuf>, Vec<Row>)> {
+/// What is known of the sessions of some stores.
+#[derive(Default)]
+pub(super) struct Found {
+    pub stores: Vec<PathBuf>,
+    /// The newest first.
+    pub rows: Vec<Row>,
+    /// Why others cannot be read.
+    pub unread: Vec<Error>,
+}
+
+/// The sessions on disk, of all agents or of the one that is named. Of several stores those are passed over that cannot be read.
+pub(super) fn here(env: &Env, config: &Config, args: &Args) -> Result<Found> {
     if let Some(path) = args.value("store").map(|path| env.expand(path)) {
         let rows = read(&path)?;
-        return Ok((vec![path], rows));
+        return Ok(Found { stores: vec![path], rows, unread: Vec::new() });
     }
     let agents = Agents::of(config, env);
     let mut ids = agents.ids();
@@ -57,13 +70,23 @@ pub(super) fn here(env: &Env, config: &Config, args: &Args) -> Result<(Vec<PathB
         }
         ids = vec![id];
     }
-    let stores: Vec<PathBuf> = ids.iter().map(|id| agents.session_store(id)).collect();
-    let mut rows = Vec::new();
-    for store in &stores {
-        rows.extend(read(store)?);
+    let mut found = Found::default();
+    for store in ids.iter().map(|id| agents.session_store(id)) {
+        match read(&store) {
+            Ok(rows) => {
+                found.rows.extend(rows);
+                found.stores.push(store);
+            }
+            Err(error) => found.unread.push(error),
+        }
     }
-    crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
-    Ok((stores, rows))
+    if found.stores.is_empty()
+        && let Some(error) = found.unread.pop()
+    {
+        return Err(error);
+    }
+    crate::order::by_key(&mut found.rows, |row| std::cmp::Reverse(row.updated_at));
+    Ok(found)
 }
 
 /// The sessions of a gateway elsewhere.

@@ -22,17 +22,21 @@ pub struct Agent {
     pub count: u64,
     /// The newest first.
     pub sessions: Vec<Row>,
+    /// Why they cannot be read.
+    pub unread: Option<String>,
 }
 
 /// The agents of this host.
 pub fn here(agents: &Agents) -> Vec<Agent> {
     let each = agents.ids().into_iter().map(|id| {
         let (workspace, store) = (agents.workspace(&id), agents.session_store(&id));
-        // A store that cannot be read counts as empty here; `openclaw sessions` says what is wrong with it.
-        let sessions = read(&store).unwrap_or_default();
+        let (sessions, unread) = match read(&store) {
+            Ok(sessions) => (sessions, None),
+            Err(error) => (Vec::new(), Some(error.message().to_string())),
+        };
         let name = agents.row(&id).get("name").and_then(Value::as_str).map(str::to_string);
         let count = sessions.len() as u64;
-        Agent { id, name, workspace: Some(workspace), store: Some(store), count, sessions }
+        Agent { id, name, workspace: Some(workspace), store: Some(store), count, sessions, unread }
     });
     each.collect()
 }
@@ -55,6 +59,7 @@ pub fn told(gateway: &Gateway) -> Vec<Agent> {
                 .map(PathBuf::from),
             count: agent.get("count").and_then(Value::as_u64).unwrap_or_default(),
             sessions: rows.filter_map(Row::told).collect(),
+            unread: agent.get("error").and_then(Value::as_str).map(str::to_string),
             id,
         })
     });

@@ -199,6 +199,14 @@ fn agents(health: &Value) -> Vec<String> {
     for agent in list() {
         let sessions = agent.get("sessions").unwrap_or(&Value::Null);
         let count = sessions.get("count").and_then(Value::as_u64).unwrap_or_default();
+        if agent.get("error").is_some() {
+            let id = text(agent, "agentId");
+            lines.push(format!(
+                "Session store ({id}): not usable, {id} takes no work: {}",
+                text(agent, "error")
+            ));
+            continue;
+        }
         lines.push(format!(
             "Session store ({}): {} ({count} entries)",
             text(agent, "agentId"),

@@ -176,8 +176,12 @@ fn print_sessions(context: &Context, look: &Look, is_all: bool) {
         context.out.table(&["Agent", "Sessions", "Active", "Store"], &cells);
     }
     context.out.line("");
+    let unread = look.agents.iter().filter_map(|agent| Some((&agent.id, agent.unread.as_ref()?)));
+    let unread: Vec<String> = unread.map(|(id, why)| format!("agent {id}: {why}")).collect();
+    unread.iter().for_each(|line| context.out.line(look.env.display_all(line)));
     match (rows.is_empty(), is_all) {
-        (true, _) => context.out.line("no sessions yet"),
+        (true, _) if unread.is_empty() => context.out.line("no sessions yet"),
+        (true, _) => {}
         (false, true) => show(context, &rows, clock::now_ms()),
         (false, false) => show(context, first(&rows, RECENT), clock::now_ms()),
     }

@@ -129,7 +129,10 @@ fn sessions(look: &Look) -> String {
     let ids = || Agents::of(&look.config, &look.env).ids();
     let of_newer = look.word != Word::Gateway && !newer::databases(&look.env.state_dir, &ids()).is_empty();
     let newer = if of_newer { " · those of a newer release are not read (see doctor)" } else { "" };
-    format!("{count}{active}{newer}")
+    let lost = look.agents.iter().filter(|agent| agent.unread.is_some()).map(|agent| agent.id.as_str());
+    let lost = lost.collect::<Vec<_>>().join(", ");
+    let lost = if lost.is_empty() { lost } else { format!(" · those of {lost} cannot be read") };
+    format!("{count}{active}{lost}{newer}")
 }
 
 /// The model that answers, what takes over, and what keeps it from being used; `None` where nobody says.

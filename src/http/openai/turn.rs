@@ -39,6 +39,9 @@ pub fn place(exchange: &Exchange, asked: &mut Asked, api: &Api) -> Judged<()> {
     let known = exchange.shared.published.agents();
     let agent = named.map_or_else(|| rules.default_agent.clone(), |id| agent_id(id).unwrap_or_default());
     if !known.contains(&agent) {
+        if let Some(why) = exchange.shared.published.unread().remove(&agent) {
+            return Err(Refusal::from(why));
+        }
         return Err(unknown(&asked.model, &agent));
     }
     let uuid = || ids::uuid().map_err(Refusal::from);

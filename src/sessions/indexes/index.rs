@@ -4,7 +4,7 @@
 //! can list and save them while it goes on. `load` is for start-up: whatever the file holds, it succeeds.
 use crate::config::{Stamp, parse};
 use crate::error::{Error, Result};
-use crate::files::{open_regular, read_bytes, write_over_if};
+use crate::files::{open_regular, read_bytes, remedy, write_over_if};
 use crate::json::{self, DEEPEST, Unread};
 use crate::session_key::KeyRules;
 use crate::sessions::entry::Entry;
@@ -95,7 +95,10 @@ impl Index {
                 rebuild::move_aside(path, &mut notes);
                 return Ok((rebuild::from_transcripts(empty, rules), notes));
             }
-            Err(e) => return Err(Error::io(format!("read session index {}", path.display()), e)),
+            Err(e) => {
+                let way_out = format!("; {}", remedy(path, &e));
+                return Err(Error::io(format!("read session index {}", path.display()), e).ending(&way_out));
+            }
         };
         if let Some(map) = parse(&text) {
             // Two names of one session that become one are no damage.

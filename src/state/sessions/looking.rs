@@ -3,7 +3,7 @@
 //! Looked at where somebody asks for sessions or a turn, on his thread, and before a turn begins, on the store thread and
 //! by the run that ends before it: one `stat`, and the file is read only if it has changed. What is to be taken over is
 //! told before what was asked, on the same way. Nothing wakes up for it, and the state thread reads no file.
-use super::Sessions;
+use super::{Sessions, roster};
 use crate::config::Stamp;
 use crate::sessions::Snapshot;
 use crate::sessions::others::{IndexFile, Theirs, look};
@@ -49,16 +49,20 @@ impl Looked {
 impl Shared {
     /// Looks at the indexes of all agents.
     pub fn look_at_indexes(&self) {
+        roster::regain(self);
         self.published.indexes().iter().for_each(|index| index.look(&self.state));
     }
 
     /// The same for who reads the snapshot of `health`, which is made anew as soon as what was found is taken over: until it is.
     pub fn look_and_wait(&self) {
+        let is_regained = roster::regain(self);
         let looked: Vec<bool> =
             self.published.indexes().iter().map(|index| index.seek(&self.state)).collect();
         let (to, lent) = bounded(1);
         // No agent is called so: the answer is that its turn has come, behind what was found.
-        if looked.contains(&true) && self.state.send(Event::Lend { agent: String::new(), to }).is_ok() {
+        if (is_regained || looked.contains(&true))
+            && self.state.send(Event::Lend { agent: String::new(), to }).is_ok()
+        {
             let _ = lent.recv_timeout(PATIENCE);
         }
     }

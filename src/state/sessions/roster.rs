@@ -7,24 +7,51 @@ use crate::agents::{Agents, fit};
 use crate::calls::Call;
 use crate::calls::outbox::Work;
 use crate::error::Result;
-use crate::files::Lock;
+use crate::files::{Lock, open_regular};
 use crate::sessions::{Index, KeyRules, sweep};
 use crate::state::event::Event;
 use crate::state::shared::Shared;
+use std::io::ErrorKind;
 
 /// Reads the index of an agent; damage is repaired, and noted in the log as is why it cannot be read. Not for the
 /// state thread.
 pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Result<Index> {
     let path = shared.agents().session_store(id);
     let own = KeyRules { default_agent: id.to_string(), ..rules.clone() };
+    let before = shared.published.unread().remove(id);
     let (index, notes) = Index::load(&path, &own).map_err(|e| {
-        log::error!(target: "gateway/sessions", "agent {id} takes no work: {e}; the file was left as it is");
-        e.ending("; make it readable to the gateway's user, then restart the gateway")
+        if before.as_ref().is_none_or(|before| !before.message().starts_with(e.message())) {
+            log::error!(target: "gateway/sessions", "agent {id} takes no work: {e}; the file is left as it is, and looked at again when somebody asks");
+        }
+        e.ending(" (it is looked at again each time somebody asks; no restart is needed)")
     })?;
+    if before.is_some() {
+        log::info!(target: "gateway/sessions", "agent {id} takes work again: its session index could be read");
+    }
     for note in notes.into_iter().chain(sweep::sweep(index.dir())) {
         log::warn!(target: "gateway/sessions", "{note}");
     }
     Ok(index)
+}
+
+/// Reads the indexes again that could not be read, at most once a second, and tells the state thread of the agents that
+/// have one now, if there are any. Not for the state thread.
+pub fn regain(shared: &Shared) -> bool {
+    if !shared.published.may_look_again() {
+        return false;
+    }
+    let agents = shared.agents();
+    let opens = |id: &String| match open_regular(&agents.session_store(id)) {
+        Ok(_) => true,
+        Err(e) => e.kind() == ErrorKind::NotFound,
+    };
+    if !shared.published.unread().keys().any(opens) {
+        return false;
+    }
+    if let Err(e) = announce(shared) {
+        log::error!(target: "gateway/sessions", "look at the session indexes again: {e}");
+    }
+    true
 }
 
 /// Tells the state thread which agents there are now, by the file as it is; the indexes of those it does not have
@@ -60,7 +87,8 @@ impl Sessions {
             agent.is_leaving = !ids.contains(id);
         }
         self.forget_left();
-        self.shared.published.set_indexes(self.looked());
+        self.unread.retain(|id, _| ids.contains(id));
+        self.shared.published.set_indexes(self.looked(), &self.unread);
     }
 
     /// An agent with its index, or why that cannot be read.
