@@ -229,3 +229,15 @@ fn b_f01_profiles_that_come_later_are_seen_and_windows_are_the_models_own() {
     let status = client.ok("status", json!({}));
     assert_eq!(status["sessions"]["defaults"]["contextTokens"], 32000, "{status}");
 }
+
+// B-F14: a closing tag may be broken before its end.
+#[test]
+fn b_f14_a_tag_that_ends_in_another_line_ends_reasoning() {
+    for close in ["</think\n>", "</think >", "</think\r\n >"] {
+        let (_server, gateway) = start(vec![texts(&["<think>\na\n", close, "Hello."])], json!({}));
+        let output = agent(&gateway, &[]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "Hello.\n", "{close:?}");
+    }
+    let (_server, gateway) = start(vec![texts(&["a <think\n about it>b"])], json!({}));
+    assert_eq!(String::from_utf8_lossy(&agent(&gateway, &[]).stdout), "a <think\n about it>b\n");
+}

@@ -1,8 +1,11 @@
 //! The models commands of the real command line, `models.list`, fallbacks as `agent`, `status` and `sessions` tell
 //! them, and `gateway usage-cost`.
+use crate::agent::turn;
 use crate::cli::{fails, json_of, out, text};
 use crate::harness::model::texts;
 use crate::harness::*;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -317,4 +320,59 @@ fn n_29_a_key_of_the_env_file_is_said_to_stand_there() {
     std::fs::write(home.0.join("home/.openclaw/.env"), format!("MISTRAL_API_KEY={KEY}\n")).unwrap();
     let told = home.ok(&["models", "status"]);
     assert!(told.contains("MISTRAL_API_KEY in ~/.openclaw/.env") && !told.contains(KEY), "{told}");
+}
+
+/// A server that answers whatever it is asked with this; gives its port.
+fn answering(status: u16, body: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    };
+    std::thread::Builder::new().spawn(serve).unwrap();
+    port
+}
+
+// N-17: a server that answers with something else than its list is not said to answer.
+#[test]
+fn n_17_a_server_that_refuses_or_fails_is_told_when_its_model_is_chosen() {
+    for (status, body, why) in [
+        (401, "{}", "refuses the key (401)"),
+        (503, "{}", "answers with an error (503)"),
+        (200, "<html>", "does not speak as a model server does"),
+        (200, "", "does not speak as a model server does"),
+    ] {
+        let port = answering(status, body);
+        let config = json!({"gateway": {"mode": "local"}, "models": {"providers": {"test": {
+            "baseUrl": format!("http://127.0.0.1:{port}/v1"), "apiKey": KEY, "models": [{"id": "m", "name": "M"}]}}}});
+        let home = Home::new(&config.to_string());
+        let (stdout, stderr) = text(&home.run(&["models", "set", "test/m"]));
+        assert!(stderr.contains(why), "{why}: {stderr}");
+        assert!(!stdout.contains("answers now") && stdout.contains("test/m is set"), "{stdout}");
+    }
+}
+
+// Issue 9: another name of a usual provider names the section that is written under it, and the other way round.
+#[test]
+fn b_f28_a_section_under_another_name_of_its_provider_is_found() {
+    for (section, asked) in [("z.ai", "zai/m"), ("kimi-code", "kimi-coding/m"), ("zai", "z-ai/m")] {
+        let server = ModelServer::start(vec![texts(&["fine"])]);
+        let mut config = server.config();
+        let own = config["models"]["providers"]["test"].take();
+        config["models"]["providers"] = json!({section: own});
+        config["agents"]["defaults"]["model"] = json!({"primary": asked});
+        let gateway = Gateway::start(&Setup::config(config));
+        let answer = turn(&mut Client::operator(&gateway, 4), "hi", "k").unwrap();
+        assert_eq!(answer["result"]["payloads"][0]["text"], "fine", "{section} {asked}: {answer}");
+        let head = server.requests(1)[0]["head"].to_string();
+        assert!(head.contains(&format!("Bearer {KEY}")), "{section} {asked}: {head}");
+    }
 }

@@ -74,7 +74,11 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     let file = env.display(&env.config_path);
     let done = if changed { "updated" } else { "unchanged" };
-    let says = if asked.is_ok() { "answers now" } else { "is set, and its server does not answer yet" };
+    let says = match asked {
+        Ok(_) => "answers now",
+        Err(Silent::Nobody) => "is set, and its server does not answer yet",
+        Err(Silent::Refused) => "is set, and its server does not take it yet",
+    };
     context.out.line(format!("{reference} {says} ({file} {done})"));
     Ok(())
 }
@@ -189,9 +193,12 @@ fn provider_of(server: &Found, model: &str) -> Provider {
     Provider { id, model, base_url, ..Provider::builtin() }
 }
 
-/// A server of this machine or network that does not answer.
+/// A server of this machine or network that does not answer, or with a refusal.
 #[derive(Clone, Copy)]
-struct Silent;
+enum Silent {
+    Nobody,
+    Refused,
+}
 
 /// Asks the model's server, when it is near, what it serves: a server that is not there, a model it has not got and a
 /// window nobody knows are told. Gives the window to be written.
@@ -201,7 +208,10 @@ fn asked(context: &Context, config: &Config, choice: &Choice) -> std::result::Re
     let Some(provider) = provider.filter(|_| choice.reference != BUILTIN) else { return Ok(None) };
     let own = catalogue::find(config, &choice.reference).and_then(|listed| listed.own_window());
     match window::ask(provider, ASKING) {
-        Some(told) => Ok(window_told(context, provider, own, &told)),
+        Some(told) => {
+            let window = window_told(context, provider, own, &told);
+            if told.refusal.is_some() { Err(Silent::Refused) } else { Ok(window) }
+        }
         None => {
             let (url, id) = (clean(&provider.base_url), &provider.id);
             let assumed = match own {
@@ -211,7 +221,7 @@ fn asked(context: &Context, config: &Config, choice: &Choice) -> std::result::Re
             context.out.warn(&format!(
                 "note: nothing at {url} tells what it serves: start the server, or correct models.providers.{id}.baseUrl, then do this again{assumed}"
             ));
-            Err(Silent)
+            Err(Silent::Nobody)
         }
     }
 }

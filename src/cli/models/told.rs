@@ -5,11 +5,15 @@ use crate::cli::Context;
 use crate::cli::parse::nearest;
 use crate::models::provider::Provider;
 use crate::models::resolve;
-use crate::models::window::{self, Told};
+use crate::models::window::{self, Refusal, Told};
 
 /// What a server has told of the model, as far as it is worth a word; gives the window to be written.
 pub fn window_told(context: &Context, provider: &Provider, own: Option<u64>, told: &Told) -> Option<u64> {
     let model = clean(&provider.model);
+    if let Some(refusal) = told.refusal {
+        context.out.warn(&format!("note: {}", refused(provider, refusal)));
+        return None;
+    }
     if told.models.is_empty() {
         context.out.warn(&format!(
             "note: {} has no list of its models; openclaw models test asks whether it has {model}",
@@ -54,6 +58,24 @@ pub fn window_told(context: &Context, provider: &Provider, own: Option<u64>, tol
             ));
             None
         }
+    }
+}
+
+/// What a server answered that gave no list, and what may help.
+fn refused(provider: &Provider, refusal: Refusal) -> String {
+    let (url, id) = (clean(&provider.base_url), &provider.id);
+    match refusal {
+        Refusal::Key(status) => {
+            format!("the server at {url} refuses the key ({status}): correct models.providers.{id}.apiKey")
+        }
+        Refusal::Failed(status) => {
+            format!(
+                "the server at {url} answers with an error ({status}): look at its log, then do this again"
+            )
+        }
+        Refusal::Strange => format!(
+            "what answers at {url} does not speak as a model server does: correct models.providers.{id}.baseUrl"
+        ),
     }
 }
 

@@ -64,14 +64,16 @@ pub fn tag(text: &str) -> Tag<'_> {
         _ => ('<', '>'),
     };
     let inner = text.tail(open.len_utf8());
-    match inner.find([close, '<', '[', '\n']) {
-        Some(end) if inner.tail(end).starts_with(close) && end < MAX_TAG => {
+    // A line may end in a tag only right before its own end.
+    let is_one_line = |inner: &str| !inner.trim_end().contains('\n');
+    match inner.find([close, '<', '[']) {
+        Some(end) if inner.tail(end).starts_with(close) && end < MAX_TAG && is_one_line(inner.head(end)) => {
             let kind = kind(inner.head(end), open);
             let written = text.head(open.len_utf8() + end + close.len_utf8());
             kind.map_or(Tag::None, |kind| Tag::Whole(kind, written))
         }
         Some(_) => Tag::None,
-        None if may_become_tag(inner, open) => Tag::Cut,
+        None if may_become_tag(inner, open) && is_one_line(inner) => Tag::Cut,
         None => Tag::None,
     }
 }
@@ -106,7 +108,7 @@ fn may_become_tag(inner: &str, open: char) -> bool {
     let name = inner.strip_prefix('/').unwrap_or(&inner).trim_start();
     let fits = |whole: &str| {
         whole.starts_with(name)
-            || name.strip_prefix(whole).is_some_and(|more| more.starts_with([' ', '\t', '/']))
+            || name.strip_prefix(whole).is_some_and(|more| more.starts_with([' ', '\t', '/', '\r', '\n']))
     };
     let prefixed = |name: &str| PREFIXES.iter().any(|prefix| fits(&format!("{prefix}{name}")));
     inner.len() < MAX_TAG

@@ -3,7 +3,7 @@
 //! Look-ups in the configuration on any thread; nothing is resolved and no server is asked.
 use crate::config::Config;
 use crate::models::provider::{Api, BUILTIN, Provider};
-use crate::models::{keyed, resolve};
+use crate::models::{keyed, known, resolve};
 use serde_json::{Map, Value};
 use ureq::http::Uri;
 
@@ -87,9 +87,11 @@ pub fn allowed(config: &Config) -> Option<&Map<String, Value>> {
 pub fn permits(config: &Config, reference: &str, own: &str) -> bool {
     let primary = config.str("agents.defaults.model.primary");
     let reference = unaliased(config, reference);
-    // A provider's name is the same in whatever case.
+    // A provider's name is the same in whatever case, and by its other names.
     let same = |name: &str| match (reference.split_once('/'), name.split_once('/')) {
-        (Some(one), Some(other)) => one.0.eq_ignore_ascii_case(other.0) && one.1 == other.1,
+        (Some(one), Some(other)) => {
+            known::named(one.0).eq_ignore_ascii_case(known::named(other.0)) && one.1 == other.1
+        }
         _ => reference == name,
     };
     let is = |name: &str| same(unaliased(config, name));

@@ -93,6 +93,7 @@ pub fn named(id: &str) -> &str {
 }
 
 fn find(id: &str) -> Option<&'static Known> {
+    let id = named(id);
     KNOWN.iter().find(|known| known.id == id)
 }
 

@@ -78,18 +78,22 @@ impl Provider {
     }
 }
 
-/// The provider that is meant: the one of this name, or the only one whose name differs from it by its case alone.
+/// The provider that is meant: the one of this name, or the only one whose name differs from it by its case alone or is
+/// another name of the same usual provider.
 pub fn named<'a>(providers: &'a Value, id: &'a str) -> &'a str {
     if providers.get(id).is_some() {
         return id;
     }
-    let configured = providers.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-    let mut alike = configured.filter(|name| name.eq_ignore_ascii_case(id));
-    match (alike.next(), alike.next()) {
-        (Some(name), None) => name,
-        (Some(_), Some(_)) => id,
-        (None, _) => known::named(id),
-    }
+    let configured = || providers.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let usual = known::named(id);
+    let only = |is: &dyn Fn(&str) -> bool| {
+        let mut alike = configured().filter(|name| is(name));
+        let first = alike.next()?;
+        Some(if alike.next().is_none() { first } else { id })
+    };
+    only(&|name| name.eq_ignore_ascii_case(id))
+        .or_else(|| only(&|name| known::named(name).eq_ignore_ascii_case(usual)))
+        .unwrap_or(usual)
 }
 
 fn split_ref<'a>(providers: &'a Value, model_ref: &'a str) -> Result<(&'a str, &'a str)> {

@@ -41,6 +41,30 @@ pub struct Told {
     pub models: Vec<String>,
     /// The window of the model that was asked for.
     pub window: Option<Window>,
+    /// What it answered instead of its list.
+    pub refusal: Option<Refusal>,
+}
+
+/// An answer that is no list of models, nor that of a server which has none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Refusal {
+    /// It wants another key.
+    Key(u16),
+    /// Something is wrong there.
+    Failed(u16),
+    /// It is no JSON: a page, perhaps, or nothing.
+    Strange,
+}
+
+impl Refusal {
+    fn of(status: u16, is_json: bool) -> Option<Refusal> {
+        match status {
+            401 | 403 => Some(Refusal::Key(status)),
+            429 | 500 | 502..=599 => Some(Refusal::Failed(status)),
+            200..=299 if !is_json => Some(Refusal::Strange),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,13 +91,14 @@ struct Server<'a> {
 /// models tells of none.
 pub fn ask(provider: &Provider, time: Duration) -> Option<Told> {
     let server = Server::of(provider, time)?;
-    let list = server.reach(&server.models(), None)?;
+    let (status, list) = server.reach(&server.models(), None)?;
+    let refusal = Refusal::of(status, list.is_some());
     let Some((models, listed)) = list.and_then(|list| server.listed(&list)) else {
-        return Some(Told { models: Vec::new(), window: None });
+        return Some(Told { refusal, ..Told::default() });
     };
     let has = models.iter().any(|model| same(model, &provider.model));
     let window = listed.or_else(|| has.then(|| server.shown()).flatten());
-    Some(Told { models, window })
+    Some(Told { models, window, refusal: None })
 }
 
 /// Whether two names are one model: Ollama's may go without `:latest`.
@@ -102,11 +127,11 @@ impl<'a> Server<'a> {
     }
 
     fn fetch(&self, url: &str, body: Option<&[u8]>) -> Option<Value> {
-        self.reach(url, body).flatten()
+        self.reach(url, body)?.1
     }
 
-    /// What is answered there, if it is JSON; `None` when nobody answers.
-    fn reach(&self, url: &str, body: Option<&[u8]>) -> Option<Option<Value>> {
+    /// The status of what is answered there, and the answer if it is JSON; `None` when nobody answers.
+    fn reach(&self, url: &str, body: Option<&[u8]>) -> Option<(u16, Option<Value>)> {
         let time = self.watch_time;
         let watch = Watch::new(&self.cancel, Timeouts { connect: time, first_token: time, idle: time });
         let mut headers = self.headers.clone();
@@ -116,7 +141,7 @@ impl<'a> Server<'a> {
         let call = Call { url, headers: &headers, body };
         let mut answer = send(&call, &watch).ok()?;
         let text = if answer.status == 200 { answer.read_all(MAX_ANSWER).ok() } else { None };
-        Some(text.and_then(|text| json::read(text, MAX_VALUES, 32).ok()))
+        Some((answer.status, text.and_then(|text| json::read(text, MAX_VALUES, 32).ok())))
     }
 
     fn get(&self, path: &str) -> Option<Value> {
@@ -183,12 +208,13 @@ impl<'a> Server<'a> {
             let lines = told.get("parameters").and_then(Value::as_str).unwrap_or_default().lines();
             let set =
                 lines.filter_map(|line| line.trim().strip_prefix("num_ctx")?.trim().parse().ok()).next_back();
-            if let Some(tokens) = set.filter(|tokens| SANE.contains(tokens)) {
-                return Some(Window { tokens, is_served: true });
-            }
-            let info = told.get("model_info").and_then(Value::as_object)?;
-            let (_, length) = info.iter().find(|(name, _)| name.ends_with(".context_length"))?;
-            window(length, "", false)
+            let info = told.get("model_info").and_then(Value::as_object).into_iter().flatten();
+            let mut lengths = info.filter(|(name, _)| name.ends_with(".context_length"));
+            let most = lengths.next().and_then(|(_, length)| window(length, "", false));
+            // What is set above what the model can take is not given.
+            let set = set.filter(|tokens| SANE.contains(tokens));
+            let given = set.map(|tokens| most.map_or(tokens, |most| tokens.min(most.tokens)));
+            given.map(|tokens| Window { tokens, is_served: true }).or(most)
         })
     }
 }

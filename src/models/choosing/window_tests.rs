@@ -78,7 +78,7 @@ fn n_6_the_usual_servers_tell_their_windows() {
     }
     assert_eq!(ask(&serve(&[LIST]), Duration::from_secs(5)).unwrap().models, ["m:latest", "n"]);
     // One that has no list is there all the same.
-    let bare = Told { models: Vec::new(), window: None };
+    let bare = Told::default();
     assert_eq!(ask(&serve(&[]), Duration::from_secs(5)), Some(bare));
     let far = Provider { base_url: "https://far.example/v1".into(), ..serve(&[]) };
     assert_eq!(ask(&far, Duration::from_secs(5)), None);
@@ -93,6 +93,13 @@ fn n_6_a_turn_learns_the_window_and_waits_for_no_silent_server() {
     let shown: Answers =
         &[LIST, ("/api/ps", r#"{"models":[]}"#), ("/api/show", r#"{"parameters":"num_ctx 4096"}"#)];
     assert_eq!(of_turn(&serve(shown)), Some(4096));
+    // Ollama gives no more than the model can take.
+    let above: Answers = &[
+        LIST,
+        ("/api/ps", r#"{"models":[]}"#),
+        ("/api/show", r#"{"parameters":"num_ctx 32768","model_info":{"llama.context_length":4096}}"#),
+    ];
+    assert_eq!(of_turn(&serve(above)), Some(4096));
     let able: Answers = &[LIST, ("/api/show", r#"{"model_info":{"qwen3.context_length":40960}}"#)];
     assert_eq!(of_turn(&serve(able)), None);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
