@@ -12,6 +12,7 @@ mod graphemes;
 pub mod house;
 pub mod ids;
 pub mod issues;
+pub mod kept;
 mod levels;
 mod markdown;
 pub mod mention;

@@ -2,6 +2,7 @@
 //! message after the other, or several that are one (`joining`).
 use super::drafts::Drafts;
 use super::joining::{Together, Waiting, read};
+use super::keeping::{self, Kept};
 use super::media;
 use super::past::Past;
 use super::run::Line;
@@ -15,7 +16,7 @@ use crate::channels::gate::{self, Asking, Chat, Dropped, Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
 use crate::channels::ids::Who;
 use crate::channels::strangers;
-use crate::channels::{mention, patience};
+use crate::channels::{kept, mention, patience};
 use crate::config::Config;
 use crate::deliveries::Inbound;
 use crate::error::{Kind as Failure, Result};
@@ -31,11 +32,14 @@ pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Resu
     let (mut past, mut waiting, mut drafts) = (Past::default(), Waiting::default(), Drafts::default());
     let usual = || patience::of(&line.house.settings().config(), line.channel);
     open.into_iter().for_each(|message| waiting.came(message, usual(), true));
+    let mut kept = Kept::default();
     while !line.is_ending() {
         drafts.show(line);
-        let together = match waiting.due() {
+        let old = kept.due();
+        let is_kept = old.is_some();
+        let together = match old.map_or_else(|| waiting.due(), Ok) {
             Ok(together) => together,
-            Err(left) => match inbound.recv_timeout(drafts.patience(left)) {
+            Err(left) => match inbound.recv_timeout(drafts.patience(kept.patience(left))) {
                 Ok(message) => {
                     waiting.came(message, usual(), false);
                     continue;
@@ -50,11 +54,8 @@ pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Resu
                 line.house.sleep(FULL)?;
             }
             Err(_) if line.is_ending() => return Ok(()),
-            Err(e) => {
-                let ids: Vec<&str> = together.all.iter().map(|message| message.id.as_str()).collect();
-                log::error!(target: "channels", "{}: message {} is passed over: {e}", line.house.login(), ids.join(", "));
-                done(line, &together)?;
-            }
+            Err(e) if kept::waits(&e, together.all.last()) => kept.keep(line, together, is_kept, &e)?,
+            Err(e) => keeping::lost(line, &together, &e)?,
             Ok(()) => {}
         }
     }
@@ -62,7 +63,7 @@ pub fn run(line: &Line, open: Vec<Inbound>, inbound: &Receiver<Inbound>) -> Resu
 }
 
 /// No turn answers it.
-fn done(line: &Line, together: &Together) -> Result<()> {
+pub fn done(line: &Line, together: &Together) -> Result<()> {
     together.all.iter().try_for_each(|message| line.house.pass_over(message))
 }
 

@@ -7,16 +7,17 @@ use super::api::Bot;
 use super::incoming_media::Fetchers;
 use super::intake;
 use super::joining::{Joined, Joining};
+use super::judge;
 use super::line::Line;
 use super::message::Message;
 use super::poll::News;
 use super::presses::Presses;
 use super::standing;
 use super::update::{Update, What};
-use crate::channels::patience;
+use crate::channels::{kept, patience};
 use crate::clock;
 use crate::deliveries::Inbound;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crossbeam_channel::{Receiver, select};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -174,12 +175,41 @@ impl Feed<'_> {
                 waiting.queue.push_front(joined);
                 Ok(())
             }
+            Err(e) if kept::waits(&e, joined.inbound.first()) => self.keep(joined, &e),
             Err(e) => {
                 self.lost(&joined.run(), &e);
                 joined.pass_over(self.line)
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// It is tried again, for something has to be mended first. In a group nobody knows yet whether it means the bot.
+    fn keep(&mut self, mut joined: Joined, e: &Error) -> Result<()> {
+        // The next life finds it in the journal.
+        if self.line.is_ending() {
+            return Ok(());
+        }
+        if !joined.is_kept {
+            log::error!(target: "channels/telegram", "[{}] {} waits until this is mended: {e}", self.line.name(), joined.run());
+            joined.is_kept = true;
+            let config = self.line.config();
+            let is_told =
+                joined.message.chat.is_direct() && self.line.account(&config).str("errors") != Some("none");
+            if let (Some(first), true) = (joined.inbound.first(), is_told) {
+                judge::say(self.line, first, "waits", &joined.message, kept::TOLD)?;
+            }
+        }
+        let waiting = self.lanes.entry(lane(&joined)).or_default();
+        waiting.until = waiting.until.map(|_| Instant::now() + kept::PAUSE);
+        waiting.queue.push_front(joined);
+        let surplus = waiting.queue.len().saturating_sub(kept::MOST);
+        let surplus: Vec<Joined> = waiting.queue.drain(..surplus).collect();
+        for joined in surplus {
+            self.lost(&joined.run(), e);
+            joined.pass_over(self.line)?;
+        }
+        Ok(())
     }
 
     fn fetched(&mut self, joined: Joined) -> Result<()> {
@@ -204,7 +234,7 @@ impl Feed<'_> {
         }
     }
 
-    fn lost(&self, what: &str, e: &crate::error::Error) {
+    fn lost(&self, what: &str, e: &Error) {
         log::error!(target: "channels/telegram", "[{}] {what} is passed over: {e}", self.line.name());
     }
 }

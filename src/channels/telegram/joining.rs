@@ -35,6 +35,8 @@ pub struct Joined {
     pub is_again: bool,
     /// Its files were fetched, or could not be.
     pub is_fetched: bool,
+    /// It waits until something is mended, and its sender was told.
+    pub is_kept: bool,
     /// Its text names what came with it.
     pub is_unsaid: bool,
     /// The button's press that says it.
@@ -70,6 +72,7 @@ impl Joined {
             notes: Vec::new(),
             is_again,
             is_fetched: false,
+            is_kept: false,
             is_unsaid: false,
             press: None,
             is_sealed: false,
