@@ -128,3 +128,34 @@ fn b_f25_a_model_that_is_chosen_elsewhere_answers() {
         assert_eq!(server.count(), 1);
     }
 }
+
+// Issue 9: a slip in a binding has the default agent answer a channel, and nobody would notice.
+#[test]
+fn b_f25_a_binding_to_an_agent_that_is_not_there_is_told() {
+    let server = ModelServer::start(vec![texts(&["fine"])]);
+    let gateway = with(&server, |config| {
+        config["agents"]["list"] = json!([{"id": "main", "default": true}, {"id": "ops"}]);
+        config["bindings"] = json!([{"agentId": "ops", "match": {"channel": "telegram"}},
+            {"agentId": "opps", "match": {"channel": "telegram", "accountId": "b"}}]);
+    });
+    let (stdout, stderr) = text(&gateway.cli(&["config", "validate"]));
+    let (doctor, _) = text(&gateway.cli(&["doctor", "--only", "config"]));
+    for told in [stdout + &stderr, doctor, gateway.log()] {
+        assert!(told.contains("bindings.1.agentId") || told.contains("bindings[1].agentId"), "{told}");
+        assert!(told.contains("main answers instead; did you mean ops?"), "{told}");
+        assert!(!told.contains("bindings.0") && !told.contains("bindings[0]"), "{told}");
+    }
+}
+
+// Issue 9: a reference to a secret, as an object, is told with what to write.
+#[test]
+fn b_f25_a_reference_to_a_variable_is_told_with_what_to_write() {
+    let server = ModelServer::start(vec![texts(&["fine"])]);
+    let gateway = with(&server, |config| {
+        config["models"]["providers"]["test"]["apiKey"] =
+            json!({"source": "env", "provider": "default", "id": "MY_KEY"});
+    });
+    let (stdout, stderr) = text(&gateway.cli(&["config", "validate"]));
+    let told = stdout + &stderr;
+    assert!(told.contains("expected text, got an object; write \"${MY_KEY}\""), "{told}");
+}

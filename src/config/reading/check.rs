@@ -5,6 +5,7 @@ use crate::config::keys::{MODEL, Type};
 use crate::config::kinds::{expected, fits, hint, name_of, shown};
 use crate::config::lookup::{self, Node};
 use crate::config::ranges::Range;
+use crate::config::reading::bound;
 use crate::config::redact::carries_secret;
 use crate::config::{Issue, join, legacy};
 use crate::session_key::normalise_agent_id;
@@ -36,6 +37,7 @@ pub fn check(config: &Value, secrets: &[String]) -> Findings {
     proxies(config, &mut findings);
     accounts(config, &mut findings.errors);
     agent_ids(config, &mut findings.warnings);
+    bound::lost(config, &mut findings.warnings);
     if findings.errors.len() > MOST_TOLD {
         let first = findings.errors.first().map(Issue::told).unwrap_or_default();
         let message = format!("more than {MOST_TOLD} mistakes, the first: {first}");

@@ -4,6 +4,7 @@ use crate::config::keys::Type;
 use crate::config::lookup;
 use crate::json;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Longer values are not shown, in bytes.
 const MAX_SHOWN: usize = 40;
@@ -124,12 +125,27 @@ pub fn name_of(value: &Value) -> &'static str {
 }
 
 /// The fix, where it is plain.
-pub fn hint(value: &Value, kind: Type) -> &'static str {
+pub fn hint(value: &Value, kind: Type) -> Cow<'static, str> {
     let unquoted = value.as_str().and_then(|text| json::read(text, 100, 8).ok());
-    match kind {
+    let text = match kind {
+        Type::Text { .. } if value.is_object() => return reference(value),
         Type::Text { .. } if value.is_number() => "; put it in quotes",
         Type::TextList if value.is_string() => "; put it in [ ]",
         _ if unquoted.is_some_and(|value| fits(&value, kind)) => "; take off the quotes",
         _ => "",
+    };
+    text.into()
+}
+
+/// What to write instead of a reference to a secret, as later versions of the original have them.
+fn reference(value: &Value) -> Cow<'static, str> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    let is_name = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    match (text("source"), text("id").filter(is_name)) {
+        (Some("env"), Some(id)) => format!("; write \"${{{id}}}\"").into(),
+        (Some("env"), None) => "; write the variable as \"${NAME}\"".into(),
+        (Some("file"), _) => "; name the file by the key of this name with File behind it".into(),
+        (Some(_), _) => "; write the secret itself, or a variable as \"${NAME}\"".into(),
+        (None, _) => "".into(),
     }
 }

@@ -1,6 +1,7 @@
 //! From the file to what is set: parsed, put together, checked; where a mistake stands and what it costs.
 pub(in crate::config) mod aliases;
 mod bars;
+pub(in crate::config) mod bound;
 pub(in crate::config) mod check;
 pub(in crate::config) mod damage;
 pub(in crate::config) mod excerpt;

@@ -198,6 +198,11 @@ pub fn nearest(parent: &str, node: Node, name: &str) -> Option<String> {
     rows.next().filter(|_| rows.next().is_none()).map(|key| key.path.to_string())
 }
 
+/// The one of `names` that was probably meant.
+pub fn closest<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    names.filter(|known| is_near(known, name)).min_by_key(|known| distance(known, name))
+}
+
 fn is_near(known: &str, name: &str) -> bool {
     known != "*" && distance(known, name) <= (name.chars().count() / 2).clamp(1, 3)
 }

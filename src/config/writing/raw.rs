@@ -181,6 +181,12 @@ fn hidden_comment(body: &str) -> String {
     if body.starts_with("//") { format!("// {HIDDEN}") } else { format!("/* {HIDDEN} */") }
 }
 
+/// Whether the quote is missing that ends a text.
+fn is_open(source: &str) -> bool {
+    let quote = source.chars().next().filter(|c| matches!(c, '"' | '\''));
+    quote.is_some_and(|quote| source.len() < 2 || !source.ends_with(quote))
+}
+
 /// What to replace in a text that does not parse: all but punctuation, numbers, literals and known names.
 fn by_caution(text: &str) -> Vec<(Range<usize>, String)> {
     let mut hidden = Vec::new();
@@ -197,6 +203,8 @@ fn by_caution(text: &str) -> Vec<(Range<usize>, String)> {
             Token::Punct(_) => {}
             Token::Comment => hidden.push((span, hidden_comment(source))),
             _ if known || matches!(source, "true" | "false" | "null") => {}
+            // That its end is missing may be the mistake.
+            _ if is_open(source) => hidden.push((span, format!("\"{HIDDEN}"))),
             _ => hidden.push((span, quoted())),
         }
         after_colon = token == Token::Punct(':');
