@@ -433,3 +433,41 @@ fn i14_1_hostile_answers_do_not_steer_the_terminal() {
     said(&chat, "a]0;x[2Jb31mcd");
     bye(chat);
 }
+
+// Issue 9, point 2: who comes back to a session is not shown half an answer as a whole one.
+#[test]
+fn b_f19_a_half_answer_is_marked_when_one_comes_back() {
+    let half = Reply::Stream(vec![Step::Text("only half".into()), Step::Cut]);
+    let slow = Reply::Stream(vec![Step::Text("begun".into()), Step::Gate, Step::Done]);
+    let world = World::start(vec![half, slow]);
+    let mut chat = world.chat();
+    chat.keys("one\r");
+    chat.sees("in the middle");
+    bye(chat);
+    let mut chat = world.chat();
+    assert!(chat.sees("only half").all().contains("[failed: "), "{}", chat.text());
+    chat.keys("two\r");
+    chat.sees("begun");
+    chat.keys(CTRL_C);
+    said(&chat, "(stopped)");
+    bye(chat);
+    let chat = world.chat();
+    assert!(chat.sees("begun").all().contains("[stopped before its end]"), "{}", chat.text());
+    bye(chat);
+    let shown = super::cli::out(&world.gateway, &["sessions", "show", "main"]);
+    assert!(shown.contains("[stopped before its end]"), "{shown}");
+}
+
+// S-M7: what a guest's tool or a gateway elsewhere calls a thing steers no terminal by being completed.
+#[test]
+fn s_m7_names_that_steer_a_terminal_are_not_completed() {
+    let world = World::echo();
+    for name in ["fa\u{1b}]0;pwn\u{7}.txt", "ba\u{202e}.txt", "good.txt"] {
+        std::fs::write(world.gateway.dir.join(name), "x").unwrap();
+    }
+    let mut chat = world.chat();
+    chat.keys("@fa\t\x15/image ba\t\x15@go\t");
+    chat.wait_screen("the good name", |screen| screen.at_cursor().0.contains("@good.txt"));
+    let told = chat.text();
+    assert!(!told.contains("]0;pwn") && !told.contains('\u{202e}'), "{told:?}");
+}

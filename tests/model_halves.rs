@@ -1,7 +1,9 @@
 //! Half an answer is never passed off as a whole: ends that servers speak of too early, and words of servers behind half an
 //! answer, in all formats.
 use crate::agent::turn;
+use crate::cli::out;
 use crate::harness::*;
+use crate::telegram::{ann, with_bot};
 
 fn event(event: &Value) -> Step {
     Step::Raw(format!("data: {event}\n\n").into_bytes())
@@ -174,4 +176,25 @@ fn b_f17_a_mark_ends_no_answer_in_formats_that_have_an_end_of_their_own() {
         let error = turn(&mut Client::operator(&gateway, 4), "hi", "k1").expect_err(api);
         assert!(error["message"].as_str().unwrap().contains("in the middle"), "{api}: {error}");
     }
+}
+
+// Issue 9, point 2: an answer that is as long as its model may answer is no whole one, wherever it is read.
+#[test]
+fn b_f19_an_answer_that_is_cut_is_marked_wherever_it_is_read() {
+    let telegram = ann();
+    let steps = vec![
+        said("half a st", json!({})),
+        event(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})),
+        Step::Raw(b"data: [DONE]\n\n".to_vec()),
+    ];
+    let (_server, gateway) = with_bot(&telegram, json!({}), vec![Reply::Stream(steps)]);
+    telegram.says(1001, 1001, "hi");
+    let texts = crate::telegram::said(&telegram, 1001, 1);
+    assert!(
+        texts[0].starts_with("half a st\n\n") && texts[0].contains("The answer is cut here"),
+        "{texts:?}"
+    );
+    let shown = out(&gateway, &["sessions", "show", "main"]);
+    assert!(shown.contains("half a st") && shown.contains("[cut: it is as long as"), "{shown}");
+    assert!(gateway.log().contains("turn cut at") && !gateway.log().contains("turn ✓"), "{}", gateway.log());
 }

@@ -20,6 +20,9 @@ use crate::json::{Put, json};
 use crate::sessions::tags;
 use serde_json::Value;
 
+/// What stands behind an answer that its model did not bring to its end.
+const CUT: &str = "✂️ The answer is cut here: it is as long as the model may answer.";
+
 /// Where the words go.
 #[derive(Debug)]
 pub struct Deliver {
@@ -255,11 +258,19 @@ impl Run {
                 words.clear();
             }
         }
+        let is_cut = result.is_ok() && finished.is_some_and(|finished| finished.stop_reason == "length");
+        if let (Some((shown, _)), true) = (words.last_mut(), is_cut) {
+            *shown = format!("{}\n\n{CUT}", shown.trim_end());
+        }
         let whose = self.whose();
         for deliver in self.observers.deliveries_mut() {
             if !deliver.is_hushed {
+                let is_said = deliver.said >= words.len();
                 for (shown, tags) in words.iter().skip(deliver.said) {
                     lines.extend(deliver.whole(world, &whose, shown, tags));
+                }
+                if is_cut && is_said && deliver.said > 0 {
+                    lines.extend(deliver.promise(world, &whose, json!({"text": CUT}), true));
                 }
                 let is_begun = deliver.said + deliver.parts > 0;
                 let failed = failure.clone().map(|error| json!({"error": error, "isBegun": is_begun}));

@@ -33,6 +33,9 @@ impl Runs {
         };
         let about = format!("session={session} surface={surface}{model} run={}", crate::logging::quoted(id));
         match (&finished.result, run.cancel.reason()) {
+            (Ok(()), _) if finished.stop_reason == "length" => {
+                log::warn!(target: "gateway/agent", "turn cut at the length that the model may answer with (maxTokens) {spent} {about}");
+            }
             (Ok(()), _) => log::info!(target: "gateway/agent", "turn ✓ {spent} {about}"),
             (Err(_), Some(reason)) if reason != Reason::Timeout => {
                 log::info!(target: "gateway/agent", "turn stopped after {spent} {about}");

@@ -2,6 +2,7 @@
 //!
 //! The commands are the gateway's own list where it tells one, and what they take is read out of how they describe it
 //! (`[off|on]`), so a command that it gains later is completed too.
+use crate::clean;
 use crate::parts::{Parts, within};
 use crate::slash;
 use serde_json::Value;
@@ -76,7 +77,8 @@ impl Words {
             }
             None => Vec::new(),
         };
-        offered.retain(|other: &String| other.starts_with(word));
+        // Names are others' words, and the line shows itself as it is.
+        offered.retain(|other: &String| other.starts_with(word) && !other.chars().any(clean::is_unfit));
         crate::order::sort(&mut offered);
         offered.dedup();
         offered.truncate(MOST);

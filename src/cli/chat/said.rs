@@ -2,6 +2,7 @@
 use super::row::{BOLD, CYAN, DIM, PLAIN, Row, Styled, YELLOW};
 use super::talk::Talk;
 use crate::clean::one_line;
+use crate::cli::sessions::said::unfinished;
 use crate::parts::{Parts, within};
 use serde_json::Value;
 
@@ -33,21 +34,37 @@ impl Talk {
         }
     }
 
+    /// The end of an answer, when it is none.
+    pub(super) fn tell_cut(&mut self, stop: Option<&str>) {
+        if stop == Some("length") {
+            self.end_message();
+            self.note(YELLOW, "The answer is cut here: it is as long as the model may answer (maxTokens).");
+        }
+    }
+
     /// What was said last, where one comes back to a session.
     pub fn remind(&mut self, messages: &[Value]) {
         let role =
             |message: &Value| message.get("role").and_then(Value::as_str).unwrap_or_default().to_string();
-        let texts = messages.iter().map(|message| (role(message), message_text(message)));
-        let said: Vec<(String, String)> = texts
-            .filter(|(role, text)| matches!(role.as_str(), "user" | "assistant") && !text.trim().is_empty())
+        let texts =
+            messages.iter().map(|message| (role(message), message_text(message), unfinished(message)));
+        let said: Vec<(String, String, Option<String>)> = texts
+            .filter(|(role, text, _)| {
+                matches!(role.as_str(), "user" | "assistant") && !text.trim().is_empty()
+            })
             .collect();
-        let from = said.iter().rposition(|(role, _)| role == "user").unwrap_or(said.len());
-        for (role, text) in said.tail(from) {
+        let from = said.iter().rposition(|(role, ..)| role == "user").unwrap_or(said.len());
+        for (role, text, why) in said.tail(from) {
             let mark = if role == "user" { "> " } else { "" };
             let mut rows =
                 Styled::of(DIM, &format!("{mark}{}", one_line(text.trim()))).rows(self.width, 2, false);
             rows.truncate(2);
             self.out.extend(rows);
+            if let Some(why) = why {
+                let mut rows = Styled::of(YELLOW, &one_line(&format!("[{why}]"))).rows(self.width, 2, false);
+                rows.truncate(2);
+                self.out.extend(rows);
+            }
         }
         if from < said.len() {
             self.out.push(Row::new());

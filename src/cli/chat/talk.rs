@@ -244,6 +244,7 @@ impl Talk {
                 } else if said.is_empty() && known.is_some() && self.speaker.as_deref() != Some(run) {
                     self.note(DIM, "(nothing to say)");
                 }
+                self.tell_cut(text("/stopReason").filter(|_| !is_repeated));
                 self.last = said;
                 self.end_run(run, !is_repeated && (known.is_some() || !self.last.is_empty()));
             }

@@ -62,8 +62,7 @@ impl Reader {
                 *text = tags::shown(std::mem::take(text)).trim().to_string();
             }
         }
-        let error = Some(text("errorMessage")).filter(|error| !error.is_empty());
-        parts.extend(error.map(|error| Part::Text(format!("[failed: {error}]"))));
+        parts.extend(unfinished(message).map(|why| Part::Text(format!("[{why}]"))));
         let at = message.get("timestamp").and_then(Value::as_u64).unwrap_or_default();
         let model = if message::is_injected(message) { String::new() } else { text("model").to_string() };
         (!parts.is_empty()).then_some(Said { who, model, at, parts })
@@ -81,6 +80,18 @@ impl Reader {
             }
             _ => None,
         }
+    }
+}
+
+/// Why a message is not whole, where it is not.
+pub fn unfinished(message: &Value) -> Option<String> {
+    let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (text("errorMessage"), text("stopReason")) {
+        ("", "error") => Some("failed".to_string()),
+        ("", "aborted") => Some("stopped before its end".to_string()),
+        ("", "length") => Some("cut: it is as long as the model may answer".to_string()),
+        ("", _) => None,
+        (error, _) => Some(format!("failed: {error}")),
     }
 }
 
