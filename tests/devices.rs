@@ -369,6 +369,9 @@ fn m_8_a_page_of_the_gateways_own_address_is_paired_silently_and_no_other() {
         "Remote-Addr",
         "WL-Proxy-Client-IP",
         "X-Host-Forwarded",
+        "X_Real_IP",
+        "X-Real-Port",
+        "X-Varnish",
     ] {
         assert_eq!(visit(&ip, &format!("http://{ip}"), &[(name, "x")]), asks, "{name}");
     }

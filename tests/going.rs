@@ -245,3 +245,40 @@ fn i14_12_purge_asks_at_a_terminal() {
     }
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+// S-9: what could not be removed is named with its own reason, and all else goes.
+#[test]
+fn i14_12_what_cannot_be_purged_is_named_with_its_reason() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not root: nothing is tested here");
+        return;
+    }
+    let dir = new_dir();
+    let home = dir.join("home");
+    made(
+        &dir,
+        &[
+            (".openclaw/openclaw.json", LOCAL),
+            (".openclaw/gateway/gateway.lock", ""),
+            (".openclaw/zz/f", "x"),
+        ],
+    );
+    let own = |path: &Path| std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    for path in
+        ["", ".openclaw", ".openclaw/openclaw.json", ".openclaw/gateway", ".openclaw/gateway/gateway.lock"]
+    {
+        own(&home.join(path));
+    }
+    own(&dir);
+    let mut command = quiet(&dir);
+    std::os::unix::process::CommandExt::uid(&mut command, 65534);
+    let output = command.args(["uninstall", "--purge", "--yes"]).output().unwrap();
+    let (_, told) = text(&output);
+    assert!(
+        told.contains("zz/f stays: Permission denied") && told.contains("everything else is removed"),
+        "{told}"
+    );
+    assert!(!told.contains("Not a directory"), "{told}");
+    assert!(home.join(".openclaw/zz/f").exists() && !home.join(".openclaw/openclaw.json").exists());
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -400,3 +400,20 @@ fn a_changed_bind_on_the_same_port_moves() {
         assert_eq!(outside(), is_open, "{bind}");
     }
 }
+
+// N-5: nothing would start it again, so that nothing is forced.
+#[test]
+fn n_5_a_restart_without_a_service_is_refused_at_once_and_once_while_nothing_would_start() {
+    let gateway = Gateway::plain();
+    std::fs::write(gateway.config_path(), "{gateway: {mode: 'local' port: 1}}").unwrap();
+    for vars in [&[][..], &[("OPENCLAW_GATEWAY_TOKEN", TOKEN)]] {
+        let output = gateway.cli_env(&["gateway", "restart", "--force"], vars);
+        let (_, told) = crate::cli::text(&output);
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        assert!(
+            told.contains("no gateway would start now") && told.contains("--force is for a service"),
+            "{told}"
+        );
+        assert_eq!(told.matches("expected comma").count(), 1, "{told}");
+    }
+}

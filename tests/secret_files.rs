@@ -111,3 +111,12 @@ fn i14_12_a_secret_file_is_named_on_the_host_only() {
     let (_, told) = fails(&gateway, &["config", "unset", "gateway.auth.tokenFile"]);
     assert!(told.contains("--force"), "{told}");
 }
+
+// S-9: a byte order mark that an editor has put in front is no part of the secret.
+#[test]
+fn i14_12_a_mark_in_front_of_a_secret_is_no_part_of_it() {
+    let auth = json!({"tokenFile": "~/.openclaw/secret"});
+    let config = json!({"gateway": {"mode": "local", "auth": auth}, "canvasHost": {"enabled": false}});
+    let setup = Setup::text(&config.to_string()).file("secret", format!("\u{feff}{FIRST}\r\n"));
+    assert!(lets_in(&Gateway::start(&setup), "token", FIRST));
+}

@@ -116,6 +116,13 @@ fn i14_3_an_export_is_private_and_replaces_nothing_unasked() {
     let (code, why) = fails(&gateway, &["sessions", "export", "notes", "--output", &file]);
     assert!(code == 1 && why.contains("exists; replace it with --force"), "{code} {why}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+    // S-9: what is no file is not replaced by one.
+    let pipe = gateway.dir.join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
+    let (_, told) =
+        fails(&gateway, &["sessions", "export", "notes", "--force", "--output", &pipe.to_string_lossy()]);
+    assert!(told.contains("is no file") && !pipe.is_file(), "{told}");
     out(&gateway, &["sessions", "export", "notes", "--output", &file, "--force", "--format", "json"]);
     let json: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     check_output("sessions-show", &json);

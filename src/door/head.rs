@@ -86,31 +86,17 @@ impl Head {
     /// The names of these headers, in lower case.
     pub fn forwarders(&self) -> impl Iterator<Item = &str> {
         // Whatever the proxy is called, it adds who asked it, or which request it was.
-        const PARTS: [&str; 6] =
-            ["forward", "clientip", "client-address", "remote-addr", "remote-user", "trace-id"];
-        const FAMILIES: [&str; 17] = [
-            "via",
-            "cf-",
-            "fly-",
-            "tailscale-",
-            "x-envoy-",
-            "x-azure-",
-            "x-amz",
-            "x-original-",
-            "x-appengine-",
-            "fastly-",
-            "x-proxy",
-            "proxy-",
-            "akamai-",
-            "x-akamai-",
-            "x-arr-",
-            "x-cdn",
-            "cdn-",
-        ];
+        const PARTS: &str = "forward clientip client-address client-cert remote-addr remote-user trace-id cloud-trace \
+            traceparent";
+        const FAMILIES: &str = "via cf- fly- tailscale- x-envoy- x-azure- x-amz x-original- x-appengine- fastly- x-proxy \
+            proxy- akamai- x-akamai- x-arr- x-cdn cdn- front-end-https surrogate- x-auth-request- x-b3- \
+            x-haproxy- x-nginx- x-real- x-scheme x-varnish x-vercel- x-webauth-";
         let is_added = |name: &&str| {
+            // Servers behind a proxy read one as the other.
+            let name = &name.replace('_', "-");
             name.split('-').any(|word| word == "ip")
-                || PARTS.iter().any(|part| name.contains(part))
-                || FAMILIES.iter().any(|family| name.starts_with(family))
+                || PARTS.split_whitespace().any(|part| name.contains(part))
+                || FAMILIES.split_whitespace().any(|family| name.starts_with(family))
         };
         self.headers.iter().map(|(name, _)| name.as_str()).filter(is_added)
     }

@@ -17,13 +17,16 @@ pub fn remove_tree(dir: &Path) -> std::io::Result<()> {
         Err(Errno::NOENT) => return Ok(()),
         opened => opened?,
     };
-    let mut work = Work { top, number: 0, left: MOST, failed: None };
+    let mut work = Work { top, number: 0, left: MOST, failed: None, inside: String::new() };
     while work.pass()? {}
     if work.left == 0 {
         return Err(std::io::Error::other("there is more in it than is removed at once"));
     }
     match work.failed {
-        Some(e) => Err(e.into()),
+        Some((place, e)) => {
+            let why = std::io::Error::from(e);
+            Err(std::io::Error::new(why.kind(), format!("{place} stays: {why}")))
+        }
         None => Ok(unlinkat(CWD, dir, AtFlags::REMOVEDIR)?),
     }
 }
@@ -33,8 +36,10 @@ struct Work {
     /// The last one that a directory was brought up under.
     number: u64,
     left: u64,
-    /// Why something stayed in the last pass.
-    failed: Option<Errno>,
+    /// What stayed in the last pass, and why.
+    failed: Option<(String, Errno)>,
+    /// In the directory that could not be emptied.
+    inside: String,
 }
 
 impl Work {
@@ -47,9 +52,10 @@ impl Work {
             let entry = entry?;
             let name = entry.file_name();
             if is_child(name)
-                && let Err(e) = remove(&self.top, name).or_else(|_| self.empty(name))
+                && let Err(e) = remove(&self.top, name).or_else(|e| as_file(e, self.empty(name)))
             {
-                self.failed = Some(e);
+                let inside = std::mem::take(&mut self.inside);
+                self.failed = Some((format!("{}{inside}", name.to_string_lossy()), e));
             } else if is_child(name) {
                 self.left = self.left.saturating_sub(1);
             }
@@ -65,7 +71,8 @@ impl Work {
             let entry = entry?;
             let child = entry.file_name();
             if is_child(child) {
-                remove(&dir, child).or_else(|_| self.bring_up(&dir, child))?;
+                let removed = remove(&dir, child).or_else(|e| as_file(e, self.bring_up(&dir, child)));
+                removed.inspect_err(|_| self.inside = format!("/{}", child.to_string_lossy()))?;
                 self.left = self.left.saturating_sub(1);
             }
         }
@@ -93,8 +100,16 @@ fn is_child(name: &CStr) -> bool {
 /// A file, a link or an empty directory.
 fn remove(dir: &OwnedFd, name: &CStr) -> Result<()> {
     match unlinkat(dir, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => unlinkat(dir, name, AtFlags::REMOVEDIR),
+        Err(e @ (Errno::ISDIR | Errno::PERM)) => as_file(e, unlinkat(dir, name, AtFlags::REMOVEDIR)),
         done => done,
+    }
+}
+
+/// What became of something that could not be removed as a file for `e` and was then taken for a directory.
+fn as_file(e: Errno, taken: Result<()>) -> Result<()> {
+    match taken {
+        Err(Errno::NOTDIR | Errno::LOOP) => Err(e),
+        taken => taken,
     }
 }
 

@@ -25,7 +25,8 @@ pub fn read_secret(path: &Path) -> std::result::Result<SecretFile, String> {
     }
     let bytes = read_start(&path, MAX).ok_or("cannot be read")?;
     let text = String::from_utf8(bytes).map_err(|_| "is no text")?;
-    match text.trim() {
+    // Some editors put a mark in front of what they save.
+    match text.trim_start_matches('\u{feff}').trim() {
         "" => Err("is empty".to_string()),
         text => Ok(SecretFile { text: text.to_string(), is_open: data.permissions().mode() & 0o077 != 0 }),
     }

@@ -117,7 +117,9 @@ mod tests {
         for name in "CF-Connecting-IP True-Client-IP X-Forwarded-Server X-Envoy-External-Address Fly-Client-IP X-Forwarded-Port \
             X-Original-Forwarded-For Forwarded-For Client-IP X-ProxyUser-Ip X-Cluster-Client-IP X-Forwarded-User X-Forwarded \
             X-Appengine-User-IP X-Forwarded-Prefix X-Amzn-Trace-Id X-Azure-ClientIP X-Forwarded-Scheme X-Forwarded-Ssl \
-            X-Original-URL Proxy-Connection X-Remote-Addr Fastly-Client-IP Akamai-Origin-Hop"
+            X-Original-URL Proxy-Connection X-Remote-Addr Fastly-Client-IP Akamai-Origin-Hop X_REAL_IP Remote_Addr X-Real-Port X-Scheme X-Varnish \
+            Surrogate-Capability X-Cloud-Trace-Context traceparent X-B3-TraceId SSL-Client-Cert X-Client-Cert \
+            X-Auth-Request-User X-Webauth-User X-Vercel-Id X-NginX-Proxy Front-End-Https X-Haproxy-Server-State"
             .split_whitespace()
         {
             assert!(!is_claimed(&format!("{serve}\n{name}: 9.9.9.9")), "{name}");

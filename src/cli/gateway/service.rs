@@ -66,7 +66,10 @@ pub const RESTART: Command = Command {
     name: "gateway restart",
     summary: "Restart the gateway: its service, or in process where it runs without one",
     about: "A configuration that could not be started is refused first, and the gateway that runs goes on.",
-    flags: &[PLACE, &[Flag::switch("force", "Restart even if the gateway would not start"), JSON]],
+    flags: &[
+        PLACE,
+        &[Flag::switch("force", "Restart the service even if the gateway would not start"), JSON],
+    ],
     examples: &[("openclaw gateway restart", "Restart the service")],
     run: |context, args| control(context, args, "restart", Action::Restart),
     ..START
@@ -154,9 +157,13 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
     far::note(&context.out, env, &Config::inspect(&mut env.clone()), "this is about the gateway");
     let mut warnings = Vec::new();
     if let Some(why) = refusal(env, &place) {
-        if action == Action::Restart && !args.has("force") {
-            // Without a service nothing would start it again.
-            let insist = if is_installed { " (--force restarts all the same)" } else { "" };
+        // Without a service nothing would start it again.
+        if action == Action::Restart && !(args.has("force") && is_installed) {
+            let insist = match (is_installed, args.has("force")) {
+                (true, _) => " (--force restarts all the same)",
+                (false, true) => "; --force is for a service, which starts it again",
+                (false, false) => "",
+            };
             return Err(Error::config(format!(
                 "nothing was restarted, because no gateway would start now: {why}\n\
                  Fix: correct that first; a gateway that runs goes on with what it has{insist}"
@@ -185,7 +192,11 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
     let mut report = act::bare(env, &place);
     // Whatever kind of mistake keeps it from restarting.
     let told = |e: Error| match gateway::refusal(env) {
-        Some(why) if action == Action::Restart => Error::config(format!("{}: {why}", e.message())),
+        Some(why)
+            if action == Action::Restart && !e.message().contains(why.trim_start_matches("config ")) =>
+        {
+            Error::config(format!("{}: {why}", e.message()))
+        }
         _ => e,
     };
     let is_done = unsupervised::act(context, args, action, &mut report).map_err(told)?;

@@ -80,6 +80,11 @@ fn markdown(context: &Context, args: &Args, found: &Found) -> Result<String> {
 
 /// A file that is there stays as it is, unless it is to be replaced.
 fn write(context: &Context, path: &Path, bytes: &[u8], replaces: bool) -> Result<()> {
+    // Devices, pipes and the like are not replaced by a file, whoever may do that.
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        let path = context.env.display(path);
+        return Err(Error::usage(format!("{path} is no file; leave --output out to have it printed")));
+    }
     if replaces {
         return files::write_atomic(path, bytes);
     }

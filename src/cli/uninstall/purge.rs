@@ -112,19 +112,21 @@ impl Plan {
             return Ok(());
         }
         let _lock = if env.state_dir.is_dir() { Some(gateway::lock_state(env)?) } else { None };
+        let mut failed = None;
         for path in &self.goes {
             let is_dir = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
             let removed = if is_dir { files::remove_tree(path) } else { std::fs::remove_file(path) };
             match removed {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io(format_args!("remove {}", env.display(path)), e));
+                    let told = Error::io(format_args!("remove {}", env.display(path)), e);
+                    failed.get_or_insert(told.ending("; everything else is removed"));
                 }
                 _ => {}
             }
         }
         // Where something stays in it, it stays as well.
         let _ = std::fs::remove_dir(&env.state_dir);
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 
