@@ -76,3 +76,15 @@ fn n_12_tokens_that_cannot_be_opened_are_not_replaced() {
     std::fs::rename(aside, &tokens).unwrap();
     out(&gateway, &["health"]);
 }
+
+#[test]
+fn b_f11_a_file_where_a_directory_belongs_is_named() {
+    let gateway = Gateway::start(&Setup::default().file("agents", ""));
+    let why = "agents is a file: move it away, a directory belongs there";
+    let (_, told) = fails(&gateway, &["agent", "-m", "hi"]);
+    assert!(told.contains(why), "{told}");
+    let (doctor, _) = text(&gateway.cli(&["doctor", "--only", "sessions"]));
+    assert!(doctor.contains(why), "{doctor}");
+    std::fs::remove_file(gateway.state_dir().join("agents")).unwrap();
+    wait_for("an answer", || gateway.cli(&["agent", "-m", "hi"]).status.success().then_some(()));
+}

@@ -15,11 +15,12 @@ const MAX: usize = 2000;
 /// A last line is looked for in this much of a transcript's end.
 const TAIL: u64 = 1 << 20;
 
-/// The indexes of the agents; their directories are those of the transcripts.
+/// The indexes of the agents that are there or cannot be looked at; their directories are those of the transcripts.
 fn indexes(ctx: &Ctx) -> Vec<PathBuf> {
     let agents = Agents::of(&ctx.config, &ctx.env);
     let paths = agents.ids().into_iter().map(|id| agents.session_store(&id));
-    paths.filter(|path| dir_of(path).is_dir()).collect()
+    let is_missing = |path: &Path| path.metadata().is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    paths.filter(|path| dir_of(path).is_dir() || !is_missing(path)).collect()
 }
 
 fn dir_of(index: &Path) -> &Path {
