@@ -15,8 +15,9 @@ const LONG_PLACES: usize = 2;
 /// How much making of late makes somebody one whose answers take long, and after what time half of it is forgotten.
 const LONG: Duration = Duration::from_millis(250);
 const HALF: Duration = Duration::from_secs(10);
-/// When nothing began or ended for so long, those that are made hang, on a disk perhaps: the next one begins beside them.
-const STUCK: Duration = Duration::from_secs(10);
+/// Nobody whose answers are quick waits longer. And when nothing began or ended for so long, those that are made hang, on a
+/// disk perhaps: the next one begins beside them.
+const LONGEST: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub struct Making {
@@ -56,13 +57,14 @@ impl Making {
 
     /// Waits for a turn, as long as `is_wanted` says; after that it is taken.
     pub fn turn(&self, owner: Arc<str>, is_wanted: impl Fn() -> bool) -> Turn<'_> {
-        let (number, since) = (self.lock().enter(owner), Instant::now());
+        let (number, since) = (self.lock().enter(owner.clone()), Instant::now());
         loop {
             let (is_wanted, now) = (is_wanted(), Instant::now());
             let mut turns = self.lock();
-            let moved = turns.changed.map_or(since, |at| at.max(since));
-            let is_stuck = now.saturating_duration_since(moved) >= STUCK;
-            if !is_wanted || is_stuck || turns.next(now) == Some(number) {
+            let is_quick = turns.used(&owner, now) < LONG;
+            let moved = turns.changed.filter(|_| !is_quick).map_or(since, |at| at.max(since));
+            let is_over = now.saturating_duration_since(moved) >= LONGEST;
+            if !is_wanted || is_over || turns.next(now) == Some(number) {
                 turns.begin(number);
                 return Turn { making: self, number };
             }

@@ -25,7 +25,9 @@ pub fn lines(look: &Look) -> Option<Vec<(&'static str, String)>> {
     let rows = overview::lines(look);
     let value = |name: &str| rows.iter().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
     let (gateway, summary) = (&look.gateway, look.gateway.summary.as_ref()?);
-    let is_well = gateway.error.is_none() && gateway.channels.is_none() && look.config.issues().is_empty();
+    let is_read = look.agents.iter().all(|agent| agent.unread.is_none());
+    let is_fine = look.config.issues().is_empty() && is_read;
+    let is_well = gateway.error.is_none() && gateway.channels.is_none() && is_fine;
     let is_plain = look.word == Word::Files && rows.iter().all(|(name, _)| USUAL.contains(name));
     if !(is_well && is_plain && look.unit.seen.drift.is_empty() && look.unit.others.is_empty()) {
         return None;
