@@ -24,6 +24,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         files.append(&mut found);
     }
     files.push("schemas/config.json".into());
+    // What commands print is asked for least.
+    println!("cargo::rerun-if-changed=schemas/cli");
+    let mut found = fs::read_dir("schemas/cli")?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>, std::io::Error>>()?;
+    found.sort();
+    files.append(&mut found);
     println!("cargo::rerun-if-changed=schemas/frames.json");
     println!("cargo::rerun-if-changed=schemas/config.json");
     println!("cargo::rerun-if-changed=build.rs");

@@ -42,6 +42,8 @@ mod chat;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod cli_json;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod commands;

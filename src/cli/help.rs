@@ -1,6 +1,7 @@
 //! Help texts, made from the command and flag rows: the program's, a group's, a command's.
 use super::fold::{fold, hanging};
 use super::parse::{below, exact};
+use super::shapes;
 use super::topics::{self, TOPICS};
 use super::{ALIASES, Command, Flag, GLOBALS, GROUPS, TASKS, VERSION};
 use std::fmt::Write;
@@ -8,6 +9,9 @@ use std::fmt::Write;
 /// The help on `topic`: a command, a group of commands, something of all of them, or nothing for the program. For a
 /// terminal of that many columns.
 pub fn text(topic: &str, width: usize) -> String {
+    if let Some(command) = topic.strip_prefix(topics::JSON) {
+        return shapes::text(command.trim_start(), width);
+    }
     match (exact(topic), topics::find(topic)) {
         (Some(command), _) => of_command(command, width),
         (None, Some(topic)) if topic.text.is_empty() => of_all(width),

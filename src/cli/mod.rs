@@ -38,6 +38,7 @@ mod profiles;
 mod schema;
 mod screen;
 mod sessions;
+mod shapes;
 mod skills;
 mod status;
 mod stream;

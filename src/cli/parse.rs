@@ -6,7 +6,7 @@
 mod args;
 mod words;
 use super::{COMMANDS, Command, Flag, GLOBALS, GROUPS};
-use super::{instead, topics};
+use super::{instead, shapes, topics};
 use crate::error::{Error, Kind, Result};
 pub use args::{Args, millis};
 use lexopt::{Arg, Parser};
@@ -66,6 +66,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Request> {
         Ok(()) if line.version => Ok(Request::Version { json: line.args.has("json") }),
         // An error behind --help is not worth more than the help; behind `help` it is what was asked about.
         Err(error) if line.asks => Err(with_help(error, &line.words)),
+        _ if line.asks && line.words.strip_prefix("json ").is_some_and(|of| !shapes::is_known(of)) => {
+            Err(Error::usage("only commands that take --json have a schema; see openclaw help json"))
+        }
         _ if line.help => Ok(Request::Help(line.topic())),
         Ok(()) => {
             let words = line.words.clone();
@@ -134,6 +137,10 @@ impl Line {
         }
         if self.asks && self.words.is_empty() && topics::find(&word).is_some() {
             self.words = word;
+            return Ok(());
+        }
+        if self.asks && self.words.split(' ').next() == Some(topics::JSON) {
+            self.words = format!("{} {word}", self.words);
             return Ok(());
         }
         if self.words.is_empty() && word == "version" {

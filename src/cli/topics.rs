@@ -12,9 +12,13 @@ pub fn find(name: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.name == name)
 }
 
+/// The topic that goes on with a command.
+pub const JSON: &str = "json";
+
 pub const TOPICS: &[Topic] = &[
     // Made from the commands' rows.
     Topic { name: "all", summary: "Every command with what it does", text: "" },
+    Topic { name: JSON, summary: "What commands print with --json: their schemas", text: "" },
     Topic {
         name: "exit-codes",
         summary: "What the exit status says",

@@ -4,8 +4,7 @@
 //! makes it once, also over a restart (`state/posting.rs`).
 mod place;
 
-pub use place::{Route, named};
-pub(super) use place::{filled, route};
+pub(super) use place::{Route, filled, route};
 
 use crate::agents::routing::PeerKind;
 use crate::approvals::seal;

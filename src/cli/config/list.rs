@@ -64,7 +64,8 @@ fn entries<'r>(
 ) -> Vec<Entry<'r>> {
     let by_key: HashMap<&str, &Row> = all.iter().map(|row| (row.key.path, row)).collect();
     let mut entries: Vec<Entry> = Vec::new();
-    for (names, value) in set {
+    // A file that says nothing, or is not there, is one empty value.
+    for (names, value) in set.into_iter().filter(|(names, _)| !names.is_empty()) {
         let node = lookup::find(names.iter().map(String::as_str));
         let row = node.and_then(|node| by_key.get(node.key()?.path).copied());
         let path = names.iter().fold(String::new(), |path, name| crate::config::join(&path, name));

@@ -1,0 +1,119 @@
+//! `openclaw help json [command]`: what commands print with `--json`, a JSON Schema each, as `schemas/cli/` holds them.
+//! Members may be added, none is renamed or dropped. Pure: the schemas are part of the program.
+use super::complete::shown;
+use super::fold::fold;
+use super::parse::exact;
+use super::{Command, JSON};
+use crate::protocol::schema;
+use serde_json::{Map, Value};
+
+/// Commands that print what another one prints.
+const SAME: &[(&str, &str)] = &[
+    ("agents", "agents list"),
+    ("channels", "channels list"),
+    ("cron disable", "cron edit"),
+    ("cron enable", "cron edit"),
+    ("daemon install", "gateway install"),
+    ("daemon restart", "gateway restart"),
+    ("daemon start", "gateway start"),
+    ("daemon status", "gateway status"),
+    ("daemon stop", "gateway stop"),
+    ("daemon uninstall", "gateway uninstall"),
+    ("gateway health", "health"),
+    ("models", "models status"),
+    ("models aliases", "models aliases list"),
+    ("models fallbacks", "models fallbacks list"),
+    ("profiles", "profiles list"),
+    ("sessions", "sessions list"),
+    ("setup", "onboard"),
+    ("skills", "skills list"),
+    ("who", "clients"),
+];
+
+/// The commands that print JSON.
+fn all() -> impl Iterator<Item = &'static Command> {
+    shown().filter(|command| command.all_flags().any(|flag| flag.long == JSON.long))
+}
+
+/// Whether this command prints JSON.
+pub fn is_known(command: &str) -> bool {
+    exact(command).is_some() && all().any(|known| known.name == command)
+}
+
+/// Where the schema of a command lies.
+fn path(command: &str) -> String {
+    let own = SAME.iter().find(|(name, _)| *name == command).map_or(command, |(_, same)| same);
+    format!("schemas/cli/{}.json", own.replace(' ', "-"))
+}
+
+/// The schema of a command, or the commands that have one, for a terminal of that many columns.
+pub fn text(command: &str, width: usize) -> String {
+    if !command.is_empty() {
+        return format!("{:#}\n", document(&path(command)));
+    }
+    let names: Vec<&str> = all().map(|command| command.name).collect();
+    let about = "`openclaw help json <command>` prints the JSON Schema of what a command prints with --json:";
+    fold(&format!("{about}\n\n{}", names.join(", ")), width).join("\n") + "\n"
+}
+
+/// A schema with those that it refers to, by the names that it refers to them by.
+fn document(path: &str) -> Value {
+    let mut whole = read(path);
+    let mut others = Map::new();
+    gather(path, &whole, &mut others);
+    if let Some(members) = whole.as_object_mut().filter(|_| !others.is_empty()) {
+        let own = members.entry("$defs").or_insert_with(|| Map::new().into());
+        own.as_object_mut().into_iter().for_each(|own| own.append(&mut others));
+    }
+    whole
+}
+
+/// One as it lies in the program, with its name.
+fn read(path: &str) -> Value {
+    let mut found = schema::documents([path].into_iter()).map(|(_, found)| found).next().unwrap_or_default();
+    if let Some(members) = found.as_object_mut() {
+        members.shift_insert(0, "$id".into(), format!("schema:///{path}").into());
+    }
+    found
+}
+
+/// Puts whatever `value`, a part of the schema at `path`, refers to beside the others.
+fn gather(path: &str, value: &Value, others: &mut Map<String, Value>) {
+    match value {
+        Value::Object(members) => {
+            let file = members.get("$ref").and_then(Value::as_str).and_then(|at| at.split('#').next());
+            if let Some(file) = file.filter(|file| !file.is_empty()) {
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let at = match file.strip_prefix("../") {
+                    Some(beside) => format!("schemas/{beside}"),
+                    None => format!("{folder}/{file}"),
+                };
+                if !others.contains_key(&at) {
+                    let other = read(&at);
+                    others.insert(at.clone(), other.clone());
+                    gather(&at, &other, others);
+                }
+            }
+            members.values().for_each(|value| gather(path, value, others));
+        }
+        Value::Array(items) => items.iter().for_each(|value| gather(path, value, others)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_prints_json_has_a_schema() {
+        for command in all() {
+            let document = document(&path(command.name));
+            let is_shape = ["type", "$ref", "anyOf", "oneOf"].iter().any(|name| document.get(name).is_some());
+            assert!(is_shape, "{}: {}", command.name, path(command.name));
+        }
+        for (command, same) in SAME {
+            assert!(is_known(command) && is_known(same), "{command}, {same}");
+        }
+    }
+}
