@@ -50,17 +50,26 @@ fn r_07e_tls_is_spoken_with_who_is_vouched_for_and_with_nobody_else() {
     });
 }
 
-/// As `openssl req -x509` makes it; `NODE_EXTRA_CA_CERTS` names it.
+/// As `openssl req -x509` makes it, CA:TRUE: good where it is named itself, for its own name, and nowhere else.
 #[test]
-fn r_07e_a_server_that_shows_an_authoritys_certificate_is_told_in_words() {
+fn r_07e_a_self_signed_certificate_of_an_authority_is_taken_where_the_file_names_it() {
     let telegram = ann();
     let server = ModelServer::start(vec![texts(&["ok"])]);
     let (own, key) = (include_bytes!("data/tls-self.pem"), include_bytes!("data/tls-self-key.pem"));
-    let root = format!("https://localhost:{}", tls_relay_as(telegram.port, own, key));
+    let port = tls_relay_as(telegram.port, own, key);
+    let at = |host: &str, file: &str| {
+        setup(&server, &format!("https://{host}:{port}"), json!({})).env("NODE_EXTRA_CA_CERTS", file)
+    };
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls-self.pem");
-    let gateway = Gateway::start(&setup(&server, &root, json!({})).env("NODE_EXTRA_CA_CERTS", file));
-    let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("CA:TRUE")));
-    assert!(log.contains("basicConstraints=CA:FALSE") && !log.contains("CaUsedAsEndEntity"), "{log}");
+    for (setup, why) in [(at("localhost", AUTHORITY), "CA:TRUE"), (at("127.0.0.1", file), "not valid for")] {
+        let gateway = Gateway::start(&setup);
+        let log = wait_for(why, || Some(gateway.log()).filter(|log| log.contains(why)));
+        assert!(!log.contains("CaUsedAsEndEntity"), "{log}");
+    }
+    assert!(telegram.world().calls.is_empty(), "nobody is told the token");
+    let _gateway = Gateway::start(&at("localhost", file));
+    telegram.says(1001, 1001, "hi");
+    assert_eq!(said(&telegram, 1001, 1).len(), 1);
 }
 
 /// A proxy that connects for whoever says `ann:pa55word`, whatever host is named, to the one server it knows; what was asked.

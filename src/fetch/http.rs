@@ -7,6 +7,7 @@
 use super::dial::{Connected, Dialer, Lookup, Phase, Trip, Watch};
 use super::inflate::inflate;
 use super::tls::Tls;
+use super::trust::is_of_authority;
 use crate::parts::Parts;
 use crate::version::VERSION;
 use std::io::{self, Cursor, Read};
@@ -172,9 +173,9 @@ impl Answer {
 
 /// What the TLS library has a name for only.
 fn words(text: &str) -> String {
-    match text.contains("CaUsedAsEndEntity") {
-        true => "its certificate is that of an authority (CA:TRUE), which no server may show: give it one that the authority has signed, or a \
-                 self-signed one with basicConstraints=CA:FALSE"
+    match is_of_authority(text) {
+        true => "its certificate is that of an authority (CA:TRUE), which is taken from a server only where the file that NODE_EXTRA_CA_CERTS \
+                 or SSL_CERT_FILE names holds the same"
             .to_string(),
         false => text.to_string(),
     }

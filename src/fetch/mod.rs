@@ -14,3 +14,4 @@ pub mod port;
 mod route;
 pub mod sse;
 pub mod tls;
+pub mod trust;

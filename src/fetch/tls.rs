@@ -3,9 +3,10 @@
 //!
 //! No connection shows a client certificate, so the code that reads private keys and signs with them (RSA, ECDSA) is
 //! left out of the program. Trusted are the public authorities that were built in, and those of one file that the
-//! environment names: of a company's proxy, of a server of one's own. Runs on any thread; one set of rules, and one
+//! environment names: of a company's proxy, of a server of one's own; `trust` says how far. Runs on any thread; one set of rules, and one
 //! memory of sessions to take up again, for the whole process.
 use super::buffers::Room;
+use super::trust::Trust;
 use crate::env::Env;
 use crate::files;
 use crate::parts::Parts;
@@ -51,21 +52,23 @@ pub fn trust(env: &Env) {
 }
 
 /// Whom to trust. Reads the file that was named, if one was.
-pub fn roots() -> RootCertStore {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let Some((variable, file)) = MORE.get() else { return roots };
-    let added = files::read_bytes(file, MAX_FILE).map(|bytes| {
-        let all: Vec<_> = CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok).collect();
-        roots.add_parsable_certificates(all).0
-    });
-    let why = match added {
-        Ok(0) => "holds no certificate".to_string(),
-        Ok(_) => return roots,
+pub fn trusted() -> Result<Trust, Error> {
+    Trust::of(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, own())
+}
+
+/// The certificates of the file that was named; what is wrong with it is told.
+fn own() -> Vec<CertificateDer<'static>> {
+    let Some((variable, file)) = MORE.get() else { return Vec::new() };
+    let read = files::read_bytes(file, MAX_FILE)
+        .map(|bytes| CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok).collect::<Vec<_>>());
+    let why = match read {
+        Ok(all) if all.is_empty() => "holds no certificate".to_string(),
+        Ok(all) => return all,
         Err(e) => format!("cannot be read: {e}"),
     };
     let file = file.display();
     log::warn!(target: "tls", "{variable}: {file} {why}; name a file of certificates in PEM form");
-    roots
+    Vec::new()
 }
 
 fn config() -> Result<Arc<ClientConfig>, Error> {
@@ -74,7 +77,8 @@ fn config() -> Result<Arc<ClientConfig>, Error> {
         return Ok(config.clone());
     }
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let made = Arc::new(builder.with_root_certificates(roots()).with_no_client_auth());
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trusted()?));
+    let made = Arc::new(builder.with_no_client_auth());
     Ok(CONFIG.get_or_init(|| made).clone())
 }
 

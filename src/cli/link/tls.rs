@@ -6,23 +6,19 @@
 use super::socket::{Bounded, Deadline, is_timeout};
 use super::target::Target;
 use crate::error::{Cause, Error, Kind, Result, TlsFault};
+use crate::fetch::trust::Trust;
 use crate::tls::Fingerprint;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Brings the handshake to its end, so that no request is written before the certificate was checked.
 pub fn handshake(target: &Target, socket: &mut Bounded, deadline: Deadline) -> Result<ClientConnection> {
-    let check = Arc::new(
-        Check::new(target.pin.clone(), target.also.clone(), crate::fetch::tls::roots())
-            .map_err(|e| broken(&e))?,
-    );
+    let trust = crate::fetch::tls::trusted().map_err(|e| broken(&e))?;
+    let check = Arc::new(Check::new(target.pin.clone(), target.also.clone(), trust));
     let mut connection = client(&check, &target.host).map_err(|e| broken(&e))?;
     match connection.complete_io(socket) {
         Ok(_) => Ok(connection),
@@ -51,22 +47,14 @@ fn broken(error: &rustls::Error) -> Error {
 struct Check {
     pin: Option<Fingerprint>,
     also: Option<Fingerprint>,
-    public: Arc<WebPkiServerVerifier>,
+    public: Trust,
     provider: Arc<CryptoProvider>,
     shown: Mutex<Option<Fingerprint>>,
 }
 
 impl Check {
-    fn new(
-        pin: Option<Fingerprint>,
-        also: Option<Fingerprint>,
-        roots: RootCertStore,
-    ) -> std::result::Result<Check, rustls::Error> {
-        let provider = crate::fetch::tls::provider();
-        let public = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .build()
-            .map_err(|e| rustls::Error::General(e.to_string()))?;
-        Ok(Check { pin, also, public, provider, shown: Mutex::new(None) })
+    fn new(pin: Option<Fingerprint>, also: Option<Fingerprint>, public: Trust) -> Check {
+        Check { pin, also, public, provider: crate::fetch::tls::provider(), shown: Mutex::new(None) }
     }
 
     fn explain(&self, error: &io::Error) -> Error {
@@ -159,7 +147,7 @@ mod tests {
     use super::*;
     use rustls::crypto::ring;
     use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
-    use rustls::{ServerConfig, ServerConnection};
+    use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
     const LEAF: &[u8] = include_bytes!("../../../tests/data/tls-cert.pem");
     const AUTHORITY: &[u8] = include_bytes!("../../../tests/data/tls-ca.pem");
@@ -175,7 +163,7 @@ mod tests {
     /// A handshake in memory with a server that shows the test certificate.
     fn meet(host: &str, pin: Option<&str>, roots: RootCertStore) -> std::result::Result<(), Error> {
         let pin = pin.map(|pin| Fingerprint::parse(pin, "pin").unwrap());
-        let check = Arc::new(Check::new(pin, None, roots).unwrap());
+        let check = Arc::new(Check::new(pin, None, Trust::of(roots, Vec::new()).unwrap()));
         let mut client = client(&check, host).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
