@@ -170,3 +170,26 @@ fn r_46_a_program_that_hangs_or_does_not_say_what_became_of_a_message_is_ended_i
         assert_eq!(given(&at_mute).len(), 1, "it is not handed over again");
     }
 }
+
+/// Issue 11.5: `doctor` says which program does not work, why, and what helps.
+#[test]
+fn i11_5_doctor_tells_of_programs_that_cannot_start_or_do_not_stay() {
+    let ends = json!({"command": ["sh", "-c", "echo no database >&2; exit 3"]});
+    let gateway = start(json!({"gone": {"command": "/no/such/program"}, "ends": ends}));
+    let mut client = Client::operator(&gateway, 4);
+    wait_for("its end", || row(&mut client, "ends")["lastError"].is_string().then_some(()));
+    let doctor = || crate::cli::text(&gateway.cli(&["doctor", "--non-interactive"])).0;
+    // Who has never been there may only knock.
+    gateway.cli(&["channels", "status"]);
+    let told = doctor();
+    assert!(
+        told.contains("Gone account default: channels.gone.command: /no/such/program does not exist"),
+        "{told}"
+    );
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("Ends account default: the program ended (exit status: 3)"), "{told}");
+    assert!(
+        told.contains("put the program there or correct the path") && told.contains("channels logs"),
+        "{told}"
+    );
+}

@@ -190,6 +190,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     crate::config::keys::all().filter_map(move |key| name(key.path))
 }
 
+/// Why the program of an account cannot be started, where one is to speak for it, and what helps. Looks at files.
+pub fn obstacle(channel: &Channel, account: &Account, env: &Env) -> Option<issues::Told> {
+    channel.is_program().then(|| program::obstacle::of(account, env))?
+}
+
 /// Whether somebody speaks for the channel here: the gateway itself, or a program that is named or found, as the start of
 /// its accounts asks. Looks at files.
 pub fn is_spoken_for(config: &Config, env: &Env, id: &str) -> bool {

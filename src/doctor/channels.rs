@@ -52,6 +52,25 @@ fn list<'a>(account: &Account<'a>, key: &str) -> &'a [Value] {
     account.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// Programs that cannot be started as they lie there, and, where the gateway was asked too, those that do not stay.
+pub fn program(ctx: &Ctx) -> Vec<Finding> {
+    let rows = ctx.reached.as_ref().map(|reached| &reached.channels);
+    let logs = ctx.env.command("channels logs");
+    let look = |(channel, account): (&Channel, Account)| {
+        let told = channels::obstacle(channel, &account, &ctx.env).map(|(what, fix)| (what, fix.to_string()));
+        let said = || {
+            let row = rows?.get(channel.id)?.get("accounts")?.get(&account.id)?;
+            let is_up = row.get("connected") == Some(&Value::Bool(true));
+            let why = row.get("lastError")?.as_str().filter(|_| !is_up && channel.is_program())?;
+            Some((why.to_string(), format!("`{logs}` shows what it said; it is tried again by itself")))
+        };
+        let (what, fix) = told.or_else(said)?;
+        let finding = Finding::new(format!("{} account {}: {what}", channel.label, account.id));
+        Some(if fix.is_empty() { finding } else { finding.remedy(fix) })
+    };
+    each(ctx).into_iter().filter_map(look).collect()
+}
+
 /// Patterns by which nobody can mean the bot.
 pub fn patterns(ctx: &Ctx) -> Vec<Finding> {
     if each(ctx).is_empty() {
@@ -142,13 +161,42 @@ mod tests {
     #[test]
     fn i10_programs_are_looked_at_like_others() {
         for (section, want) in [
-            ("{command: 'x', dmPolicy: 'open', allowFrom: ['*']}", &["channels.public"][..]),
-            ("{command: 'x', allowFrom: ['ann@example.org'], groups: {team: {}}}", &[]),
-            ("{command: 'x', enabled: false, dmPolicy: 'open', allowFrom: ['*']}", &[]),
+            ("{command: '/bin/sh', dmPolicy: 'open', allowFrom: ['*']}", &["channels.public"][..]),
+            ("{command: '/bin/sh', allowFrom: ['ann@example.org'], groups: {team: {}}}", &[]),
+            ("{command: '/bin/sh', enabled: false, dmPolicy: 'open', allowFrom: ['*']}", &[]),
         ] {
             let dir = Dir::new();
             dir.config(&format!("{{channels: {{mychat: {section}}}}}"));
             assert_eq!(ids(&dir, &[], "channels"), want, "{section}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_cannot_start_is_found_with_what_helps() {
+        let dir = Dir::new();
+        let script = |name: &str, text: &str, mode: u32| {
+            dir.write(name, text);
+            let path = dir.path(name);
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            path.display().to_string()
+        };
+        let plain = script("plain", "#!/bin/sh\n", 0o644);
+        let lost = script("lost", "#! /no/such/shell -e\n", 0o755);
+        let good = script("good", "#!/bin/sh\n", 0o755);
+        let folder = dir.path("").display().to_string();
+        for (program, want) in [
+            ("/no/such/program", "/no/such/program does not exist"),
+            ("no-such-program", "no-such-program is not in PATH"),
+            ("./x", "give the program's whole path"),
+            (&plain, "is not executable"),
+            (&lost, "is a script for /no/such/shell, which is not there"),
+            (&folder, "is no file"),
+            (&good, ""),
+        ] {
+            dir.config(&format!("{{channels: {{mychat: {{command: ['{program}', 'y']}}}}}}"));
+            let found = super::super::testing::found(&dir, &[], "channels.program");
+            let told = found.first().map(|(_, told)| told.as_str()).unwrap_or_default();
+            assert_eq!((told.contains(want), told.is_empty()), (true, want.is_empty()), "{program}: {told}");
         }
     }
 

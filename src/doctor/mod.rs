@@ -101,6 +101,7 @@ pub const CHECKS: &[Check] = &[
     check("channels.groups", Warning, "Groups of a channel are not named by their ids", channels::groups),
     check("channels.patterns", Warning, "A pattern by which a bot is meant fits nothing", channels::patterns),
     check("channels.platform", Warning, "A channel's platform has something to say", channels::platform),
+    check("channels.program", Error, "A channel's program does not work", channels::program),
     guard("channels.public", Warning, "A bot answers everybody", channels::public),
     check("channels.token", Error, "An account of a channel has no token", channels::token),
     check("channels.twin", Error, "Two accounts have one token", channels::twin),

@@ -1,7 +1,7 @@
 //! Channels as programs: whatever speaks JSON lines on its standard input and output (docs/channel-programs.md).
 //!
 //! `wire` is the lines, `child` the process, `run` the life of an account and its way out, `listen` what the program says,
-//! `intake` what becomes of a message, with `past` (what a group said) and `keeping` (what waits until something is mended), `outward` what is to be sent, `drafts` what is being written. A program is trusted with its platform and with nothing else: what it does wrong ends
+//! `obstacle` why none can be started, `intake` what becomes of a message, with `past` (what a group said) and `keeping` (what waits until something is mended), `outward` what is to be sent, `drafts` what is being written. A program is trusted with its platform and with nothing else: what it does wrong ends
 //! its account, which the supervisor starts again.
 mod child;
 mod drafts;
@@ -11,6 +11,7 @@ mod joining;
 mod keeping;
 mod listen;
 mod media;
+pub mod obstacle;
 mod outward;
 mod past;
 mod run;

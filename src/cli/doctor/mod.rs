@@ -128,7 +128,7 @@ fn repair<'a>(
 fn examine(context: &Context, deep: bool, wanted: &impl Fn(&Check) -> bool) -> Ctx {
     let wants = |family: &str| CHECKS.iter().any(|check| wanted(check) && doctor::is_named(check, family));
     let mut ctx = Ctx::look(&context.env, deep);
-    if wants("gateway.probe_failed") || wants("gateway.version_skew") {
+    if ["gateway.probe_failed", "gateway.version_skew", "channels.program"].into_iter().any(wants) {
         ctx.reached = reach(&ctx);
     }
     if wants("service.differs") || wants("service.legacy") {
@@ -146,18 +146,20 @@ pub fn reach(ctx: &Ctx) -> Option<Reached> {
     let mut env = ctx.env.clone();
     let config = settings(&mut env).unwrap_or_else(|_| ctx.config.clone());
     let target = Target::resolve(&env, &config, &Args::default()).ok()?;
+    let mut channels = Value::Null;
     let outcome = match ctx.env.state_dir.join("identity/device.json").exists() {
         true => {
             connect(&target, &ctx.env.state_dir, &[], Deadline::after(Instant::now(), ASK)).map(|session| {
                 let version =
                     session.hello.pointer("/server/version").and_then(Value::as_str).map(str::to_string);
+                channels = session.hello.pointer("/snapshot/health/channels").cloned().unwrap_or_default();
                 session.client.close();
                 version
             })
         }
         false => knock(&target).map(|()| None),
     };
-    Some(Reached { url: target.url.to_string(), outcome })
+    Some(Reached { url: target.url.to_string(), outcome, channels })
 }
 
 fn knock(target: &Target) -> Result<()> {
