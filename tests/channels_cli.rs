@@ -1,6 +1,6 @@
 //! `openclaw channels` and `openclaw message`, over the real binary and the strict stand-in of Telegram.
 use super::cli::text;
-use super::harness::telegram::{BOT_TOKEN, Telegram};
+use super::harness::telegram::{BOT_TOKEN, Fault, Telegram};
 use super::harness::terminal::Terminal;
 use super::harness::*;
 use super::telegram::with_bot;
@@ -253,4 +253,53 @@ fn sec_25_what_is_typed_as_a_token_is_tried_and_not_shown() {
     );
     assert!(shown.contains("it knows you") && config.contains("\"1001\""), "{shown} {config}");
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// A token that stands at the channel is the account `default`'s, and goes with it; whom it let in goes with the last account.
+#[test]
+fn i11_5_an_account_that_is_deleted_leaves_nothing_of_itself() {
+    let telegram = Telegram::start();
+    telegram.add_bot("2222:AAother_other_other_other_other_oth", "other_bot");
+    let section = json!({"apiRoot": telegram.root(), "botToken": BOT_TOKEN,
+        "accounts": {"default": {}, "work": {"botToken": "2222:AAother_other_other_other_other_oth"}}});
+    let allowed = json!({"version": 1, "allowFrom": ["1002"]}).to_string();
+    let gateway = Gateway::start(
+        &Setup::config(json!({"channels": {"telegram": section}}))
+            .file("credentials/telegram-allowFrom.json", allowed),
+    );
+    connected(&gateway, "default");
+    let file = gateway.state_dir().join("credentials/telegram-allowFrom.json");
+    let delete = |account: &str| ok(&gateway.cli(&["channels", "remove", "--account", account, "--delete"]));
+    assert!(delete("default").contains("Deleted"));
+    let config = std::fs::read_to_string(gateway.config_path()).unwrap();
+    assert!(!config.contains(BOT_TOKEN) && config.contains("2222:AA") && file.exists(), "{config}");
+    assert!(delete("work").contains("Deleted"));
+    let config = std::fs::read_to_string(gateway.config_path()).unwrap();
+    assert!(!config.contains("2222:AA") && !file.exists(), "{config}");
+    wait_for("no bot", || {
+        let told = ok(&gateway.cli(&["channels", "status"]));
+        (!told.contains("running")).then_some(())
+    });
+}
+
+/// What was promised by an account that is removed then stands in `channels status`.
+#[test]
+fn i11_5_what_waits_for_an_account_that_is_gone_is_told() {
+    let telegram = Telegram::start();
+    telegram.user(1001, "Ann", "ann");
+    telegram.add_bot("2222:AAother_other_other_other_other_oth", "other_bot");
+    let section = json!({"apiRoot": telegram.root(), "accounts": {"default": {"botToken": BOT_TOKEN},
+        "two": {"botToken": "2222:AAother_other_other_other_other_oth"}}});
+    let gateway = Gateway::start(&Setup::config(json!({"channels": {"telegram": section}})));
+    connected(&gateway, "two");
+    telegram.always("sendMessage", Some(Fault::Html(500)));
+    let mut client = Client::operator(&gateway, 4);
+    client.ask("send", json!({"channel": "telegram", "accountId": "two", "to": "1001", "message": "x", "idempotencyKey": "k"}));
+    telegram.wait_calls("sendMessage", 1);
+    ok(&gateway.cli(&["channels", "remove", "--account", "two", "--delete"]));
+    let told = wait_for("the row", || {
+        let told = ok(&gateway.cli(&["channels", "status"]));
+        told.contains("not in the configuration").then_some(told)
+    });
+    assert!(told.contains("- Telegram two"), "{told}");
 }

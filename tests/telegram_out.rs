@@ -392,10 +392,16 @@ fn r_10c_what_waited_too_long_is_dropped_with_one_notice() {
         line("half", TEAM, &json!({"text": "a b", "done": 1, "limit": 1}), 3600),
         line("new", ANN, &json!({"text": "fresh"}), 10),
     ];
+    // The notice is tried until it is there.
+    (0..2).for_each(|_| telegram.fault("sendMessage", Fault::Html(500)));
     let gateway = start(&telegram, json!({}), lines.concat());
     confirmed(&gateway, "new");
     confirmed(&gateway, "half");
     assert!(refused(&gateway, "old2").contains("waited for 50 minutes"));
+    assert!(
+        refused(&gateway, "old1").contains("waited for 60 minutes"),
+        "the notice is not what was to be said"
+    );
     let texts = telegram.texts(ANN);
     assert!(
         texts.len() == 2 && texts[0].contains("60 minutes and was dropped") && texts[1] == "fresh",

@@ -4,6 +4,7 @@ mod wordless;
 
 use super::buttons;
 use super::form::Upload;
+use super::late;
 use super::line::Line;
 use super::media_out::{self, Media};
 use super::split::{self, Chunk, Limits, chunks};
@@ -126,7 +127,7 @@ fn send(
     mut call: Call,
 ) -> Result<Next> {
     let words = match late {
-        Some(waited) => Words { text: words::late(waited), ..Words::default() },
+        Some(waited) => Words { text: late::notice(waited), ..Words::default() },
         None => words::of(line, config, account, delivery, out)?.map_err(Error::invalid)?,
     };
     let files = words.media.len();

@@ -33,6 +33,7 @@ mod intake;
 mod issues;
 mod joining;
 mod judge;
+mod late;
 mod line;
 mod meant;
 mod media;

@@ -155,15 +155,14 @@ impl Rates {
         }
     }
 
-    /// Whether a chat is told now that something for it waited too long: once for all that did.
-    pub fn tells_late(&self, chat: &str) -> bool {
-        let (now, mut known) = (Instant::now(), self.lock());
-        let chat = known.chats.entry(chat.to_string()).or_default();
-        let is_new = chat.told.is_none_or(|at| at + TELLS_LATE <= now);
-        if is_new {
-            chat.told = Some(now);
-        }
-        is_new
+    /// Whether a chat knows already that something for it waited too long: it is told once for all that did.
+    pub fn has_told_late(&self, chat: &str) -> bool {
+        let told = self.lock().chats.get(chat).and_then(|chat| chat.told);
+        told.is_some_and(|at| at + TELLS_LATE > Instant::now())
+    }
+
+    pub fn told_late(&self, chat: &str) {
+        self.lock().chats.entry(chat.to_string()).or_default().told = Some(Instant::now());
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use super::rates::Free;
 use super::refusal::{Refusal, Why};
 use super::send::Sending;
-use super::{standing, words};
+use super::{late, standing};
 use crate::channels::doubt;
 use crate::channels::house::{Became, Receipt};
 use crate::channels::outgoing::{Act, Outgoing};
@@ -94,21 +94,23 @@ fn carry(line: &Line, bot: &mut Bot, delivery: &Delivery) -> Result<()> {
     let out = Outgoing::of(delivery.message.as_ref().unwrap_or(&Value::Null));
     let became = send(line, bot, delivery, &out);
     match &became {
-        Became::Confirmed(_) | Became::Partly(_) => {
-            let (board, login) = (line.house.board(), line.house.login());
-            board.went(login);
-            if board.row(login).more.contains_key("lastSendError") {
-                line.rates.is_believed();
-                board.set(login, |row| {
-                    row.more.remove("lastSendError");
-                    row.next_try = None;
-                });
-            }
-        }
+        Became::Confirmed(_) | Became::Partly(_) => got_through(line),
         Became::Refused(why) => doubt::tell_refused(&*line.house, delivery, why)?,
         Became::NotTaken | Became::NotNow(_) | Became::Uncertain(_) => {}
     }
     line.house.became(delivery, became)
+}
+
+pub(super) fn got_through(line: &Line) {
+    let (board, login) = (line.house.board(), line.house.login());
+    board.went(login);
+    if board.row(login).more.contains_key("lastSendError") {
+        line.rates.is_believed();
+        board.set(login, |row| {
+            row.more.remove("lastSendError");
+            row.next_try = None;
+        });
+    }
 }
 
 /// Sends what is next of a delivery.
@@ -122,19 +124,15 @@ fn send(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing) -> Beca
     {
         return Became::NotNow(why);
     }
-    let late = {
+    let waited = {
         let config = line.config();
         let is_whole = out.act() == Some(Act::Send) && out.done() == 0;
-        is_whole.then(|| words::is_late(&line.account(&config), delivery)).flatten()
+        is_whole.then(|| late::waited(&line.account(&config), delivery)).flatten()
     };
-    if let Some(waited) = late
-        && !line.rates.tells_late(&delivery.to)
-    {
-        return Became::Refused(format!(
-            "it waited for {waited} minutes (channels.telegram.dropAfterMinutes)"
-        ));
+    if let Some(waited) = waited {
+        return late::drop(line, bot, delivery, out, waited);
     }
-    match acts::next(line, delivery, out, late) {
+    match acts::next(line, delivery, out, None) {
         Ok(Next::Call(call)) => {
             line.rates.spend(&delivery.to);
             call_it(line, bot, delivery, out, *call)
@@ -193,7 +191,7 @@ fn call_it(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing, mut 
     }
 }
 
-fn sent(line: &Line, bot: &mut Bot, call: &mut Call) -> Outcome {
+pub(super) fn sent(line: &Line, bot: &mut Bot, call: &mut Call) -> Outcome {
     let mut sending = Sending {
         method: call.method,
         params: std::mem::take(&mut call.params),
@@ -205,7 +203,7 @@ fn sent(line: &Line, bot: &mut Bot, call: &mut Call) -> Outcome {
     outcome
 }
 
-fn not_taken(line: &Line, delivery: &Delivery, why: &str) -> Became {
+pub(super) fn not_taken(line: &Line, delivery: &Delivery, why: &str) -> Became {
     line.rates.failed(&delivery.to);
     trouble(line, &format!("{} is not sent yet: {why}", delivery.id), None);
     Became::NotTaken
@@ -222,7 +220,7 @@ fn trouble(line: &Line, text: &str, next_try: Option<u64>) {
 }
 
 /// What follows when every form of a part was refused.
-fn refused(
+pub(super) fn refused(
     line: &Line,
     bot: &mut Bot,
     delivery: &Delivery,

@@ -143,20 +143,6 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     filled + rest
 }
 
-/// For how many minutes a delivery has waited, if that is longer than its words are worth (`dropAfterMinutes`).
-pub fn is_late(account: &Account, delivery: &Delivery) -> Option<u64> {
-    let most = account.get("dropAfterMinutes").and_then(Value::as_u64).unwrap_or(10);
-    let waited = clock::now_ms().saturating_sub(delivery.ts) / 60_000;
-    (most > 0 && waited >= most).then_some(waited)
-}
-
-/// What its chat reads instead.
-pub fn late(waited: u64) -> Text {
-    plain(format!(
-        "⚠️ What was to be said here could not be sent for {waited} minutes and was dropped: ask again if you still need it."
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

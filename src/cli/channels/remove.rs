@@ -103,12 +103,19 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
     let account = known(args, &config, &env, channel)?;
     let own = account.path();
     let is_deleted = args.has("delete");
+    let is_listed = own.len() > 2;
     match is_deleted {
-        true if own.len() > 2 || channel.is_program() => change(context, &env, Change::Remove(&own))?,
+        true if channel.is_program() || (is_listed && account.id != DEFAULT) => {
+            change(context, &env, Change::Remove(&own))?;
+        }
         true => {
+            // The channel's own token is nobody else's.
             let mut section = Map::new();
             ["botToken", "tokenFile"].into_iter().for_each(|name| section.put(name, Value::Null));
-            section.put("enabled", false);
+            match own.last().filter(|_| is_listed) {
+                Some(key) => section.put("accounts", Map::from_iter([(key.to_string(), Value::Null)])),
+                None => section.put("enabled", false),
+            }
             let mut channels = Map::new();
             channels.put(channel.id, section);
             change(context, &env, Change::Merge(&json!({"channels": channels}).to_string()))?;
@@ -129,11 +136,14 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
 /// other accounts too, and goes with the last of them.
 fn forget(config: &Config, env: &Env, channel: &Channel, account: &Account) -> Result<()> {
     let is_last = ids(config, channel.id).iter().all(|id| *id == account.id);
-    let login = Login { platform: channel.id.to_string(), account: account.id.clone() };
-    if account.id != DEFAULT || is_last {
-        Pairing::new(&env.state_dir).forget(&login)?;
+    let forget = |account: &str| {
+        let login = Login { platform: channel.id.to_string(), account: account.to_string() };
+        Pairing::new(&env.state_dir).forget(&login)
+    };
+    if account.id != DEFAULT {
+        forget(&account.id)?;
     }
-    Ok(())
+    if is_last { forget(DEFAULT) } else { Ok(()) }
 }
 
 fn logout(context: &Context, args: &Args) -> Result<()> {
