@@ -60,3 +60,85 @@ fn b_f25_a_damaged_account_costs_that_account_and_a_damaged_key_that_key() {
         }
     }
 }
+
+/// What the gateway says of an account.
+fn account(client: &mut Client, id: &str) -> Value {
+    let told = client.ok("channels.status", json!({}));
+    let rows = told["channelAccounts"]["telegram"].as_array().cloned().unwrap_or_default();
+    rows.into_iter().find(|row| row["accountId"] == id).unwrap_or_default()
+}
+
+/// B-F25 while the gateway runs: the account with the mistake stays as it was, and all else of the file is taken.
+#[test]
+fn b_f25_a_mistake_that_comes_later_leaves_its_account_as_it_was_and_the_file_is_taken() {
+    let telegram = Telegram::start();
+    telegram.add_bot(OTHER, "other_bot");
+    let write = |gateway: Option<&Gateway>, name: &str, default: &str, other: &str| {
+        let text = format!(
+            "{{gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}}, ui: {{assistant: {{name: '{name}'}}}},\n \
+             channels: {{telegram: {{apiRoot: '{}', accounts: {{\n default: {{botToken: '{BOT_TOKEN}', {default}}},\n \
+             {other}}}}}}}}}",
+            telegram.root()
+        );
+        match gateway {
+            Some(gateway) => std::fs::write(gateway.config_path(), &text).unwrap(),
+            None => return Some(Setup::text(&text)),
+        }
+        None
+    };
+    let odd = |more: &str| format!("odd: {{botToken: '{OTHER}', historyLimit: 7, {more}}}");
+    let gateway = Gateway::start(&write(None, "One", "", &odd("dmPolicy: 'disabled'")).unwrap());
+    let mut client = Client::operator(&gateway, 4);
+    let named = |client: &mut Client, name: &str| {
+        wait_for(name, || (client.ok("agent.identity.get", json!({}))["name"] == name).then_some(()));
+    };
+    let is_up = |client: &mut Client, id: &str| {
+        wait_for(id, || Some(account(client, id)).filter(|row| row["connected"] == true))
+    };
+    let before = ["default", "odd"].map(|id| is_up(&mut client, id));
+    let none = "new: {botToken: 5}";
+    write(
+        Some(&gateway),
+        "Two",
+        "dmPolicy: 'open', allowFrom: ['*']",
+        &format!("{}, {none}", odd("dmPolicy: 5")),
+    );
+    named(&mut client, "Two");
+    let after = ["default", "odd"].map(|id| is_up(&mut client, id));
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before["lastStartAt"], after["lastStartAt"], "{after}");
+    }
+    assert_eq!((&after[0]["dmPolicy"], &after[1]["dmPolicy"]), (&json!("open"), &json!("disabled")));
+    assert!(after[0].get("configProblem").is_none(), "{}", after[0]);
+    let why = after[1]["configProblem"].as_str().unwrap();
+    assert!(
+        why.starts_with("channels.telegram.accounts.odd.dmPolicy: expected one of")
+            && why.contains("; channels.telegram.accounts.odd stays as it was until this is corrected")
+            && why.contains("openclaw.json:4:"),
+        "{why}"
+    );
+    let new = account(&mut client, "new");
+    let shut = new["lastError"].as_str().unwrap();
+    assert!(shut.contains("accounts.new is disabled until") && new["running"] == false, "{new}");
+    let log = gateway.stdout();
+    assert!(log.contains(why) && log.contains("accounts.new is disabled until"), "{log}");
+    let invalid = client.ok("health", json!({}))["configInvalid"].clone();
+    assert_eq!((&invalid["partly"], &invalid["line"]), (&json!(true), &json!(4)), "{invalid}");
+    let shown = ok(&gateway.cli(&["channels", "status"]));
+    assert!(shown.contains("A change of it is not in force: channels.telegram.accounts.odd"), "{shown}");
+    let shown = ok(&gateway.cli(&["status"]));
+    assert!(shown.contains("only what it concerns is not in force"), "{shown}");
+    // The next change, with the mistake still there, and one in the channel's own keys, and then none.
+    let text = std::fs::read_to_string(gateway.config_path()).unwrap();
+    let text = text.replace("'Two'", "'Three'").replace("telegram: {api", "telegram: {groupPolicy: 7, api");
+    std::fs::write(gateway.config_path(), text).unwrap();
+    named(&mut client, "Three");
+    let row = is_up(&mut client, "default");
+    assert!(row["configProblem"].as_str().unwrap().starts_with("channels.telegram.groupPolicy: "), "{row}");
+    assert_eq!((&row["lastStartAt"], &row["dmPolicy"]), (&before[0]["lastStartAt"], &json!("open")), "{row}");
+    write(Some(&gateway), "Four", "", &odd("dmPolicy: 'allowlist'"));
+    named(&mut client, "Four");
+    let row = is_up(&mut client, "odd");
+    assert_eq!((&row["dmPolicy"], row.get("configProblem")), (&json!("allowlist"), None), "{row}");
+    assert!(client.ok("health", json!({}))["configInvalid"].is_null());
+}

@@ -169,6 +169,27 @@ fn r_22b_config_get_hides_secrets_and_nothing_else() {
     assert!(schema["schema"]["properties"]["gateway"].is_object());
 }
 
+/// Pages of the original draw an object where a model may be a text too.
+#[test]
+fn i12_5_a_model_that_is_a_text_is_shown_as_forms_draw_it() {
+    let written = json!({"agents": {
+        "defaults": {"model": "a/b", "subagents": {"model": "a/c"}},
+        "list": [{"id": "x", "model": "a/d", "subagents": {"model": {"primary": "a/e"}}}],
+    }});
+    let gateway = Gateway::start(&Setup::config(written.clone()));
+    let got = Client::operator(&gateway, 4).ok("config.get", json!({}));
+    for (place, model) in [
+        ("/defaults", "a/b"),
+        ("/defaults/subagents", "a/c"),
+        ("/list/0", "a/d"),
+        ("/list/0/subagents", "a/e"),
+    ] {
+        let shown = &got["config"]["agents"].pointer(place).unwrap()["model"];
+        assert_eq!(shown, &json!({"primary": model}), "{place}");
+    }
+    assert_eq!(got["parsed"]["agents"], written["agents"]);
+}
+
 #[test]
 fn the_port_follows_flag_then_environment_then_config() {
     let (a, b, c) = (gateway::free_port(), gateway::free_port(), gateway::free_port());

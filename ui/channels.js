@@ -56,6 +56,7 @@ function line(channel, label, account, load) {
   return h('li', null,
     h('div.grow', null,
       h('div.name', null, account.accountId === 'default' ? label : account.accountId, bot && h('span.muted', null, bot), pill(word, kind)),
+      account.configProblem && h('div.outcome.bad', null, account.configProblem),
       account.lastError && h('div.outcome.bad', null, account.lastError),
       h('dl.facts.small', null, facts.map(([k, v]) => [h('dt', null, k), h('dd', null, v)]))),
     h('div.actions', null,

@@ -85,6 +85,14 @@ impl<'a> Account<'a> {
             .or_else(|| self.config.mistake(&format!("channels.{}", self.channel)))
     }
 
+    /// The mistake for which something of it, or of the channel's own, stays as it was while the gateway runs.
+    pub fn waits(&self) -> Option<&'a Issue> {
+        let top = format!("channels.{}", self.channel);
+        let accounts = format!("{top}.accounts");
+        let own = self.written.and_then(|_| self.config.kept(&self.own_place(""), None));
+        own.or_else(|| self.config.kept(&top, Some(&accounts)))
+    }
+
     /// An account that the configuration does not have is a slip of the pen.
     pub fn check_known(&self) -> Result<()> {
         let ids = ids(self.config, self.channel);

@@ -11,6 +11,9 @@ pub fn issues(channel: Option<&Channel>, row: &Map<String, Value>) -> Vec<Told> 
     let mut found = channel.map(|channel| (channel.issues)(row)).unwrap_or_default();
     let dropped = row.get("dropped").and_then(Value::as_array).into_iter().flatten();
     found.extend(dropped.map(|row| (passed_over(row), "")));
+    if let Some(why) = row.get("configProblem").and_then(Value::as_str) {
+        found.push((format!("A change of it is not in force: {why}"), ""));
+    }
     if let Some(why) = row.get("probe").and_then(|probe| probe.get("error")?.as_str()) {
         found.push((format!("The probe failed: {why}"), ""));
     }

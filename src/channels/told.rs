@@ -53,6 +53,9 @@ impl<'a> Teller<'a> {
         }
         row.put("allowUnmentionedGroups", !unmentioned(account).is_empty());
         row.extend(self.board.map(|board| board.row(&login).told()).unwrap_or_default());
+        if let Some(mistake) = account.waits() {
+            row.put("configProblem", self.config.told_with_place(mistake));
+        }
         if row.get("running") != Some(&Value::Bool(true)) {
             let why = self.why_not(account, source);
             row.extend(why.map(|why| ("lastError".to_string(), why.into())));

@@ -40,7 +40,7 @@ use writing::{members, merging, patch, programs, raw, redact, restore, snapshot,
 use crate::env::Env;
 use crate::error::Result;
 use crate::ids;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,12 +83,6 @@ impl Config {
     pub fn inspect(env: &mut Env) -> Config {
         let loaded = load::read(env);
         Config::of(env, loaded)
-    }
-
-    /// No file, nothing set.
-    pub fn empty() -> Config {
-        let loaded = load::Loaded { value: Value::Object(Map::new()), parses: true, ..Default::default() };
-        Config::of(&Env::default(), loaded)
     }
 
     /// Whether the file is the one that was read. With includes, which may have changed, always `false`.
@@ -266,6 +260,7 @@ pub fn join(path: &str, segment: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Map;
     use testing::Dir;
 
     fn load(text: &str) -> Result<Config> {

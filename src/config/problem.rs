@@ -24,12 +24,22 @@ pub struct Problem {
 
 impl Config {
     /// The first thing that keeps this configuration, read by `inspect`, from replacing `held`: an unusable file, or a
-    /// mistake that `held` does not have too.
+    /// mistake that `held` does not have too and that costs more than a channel.
     pub fn problem(&self, held: &Config) -> Option<Problem> {
-        let loaded = &self.inner.loaded;
-        let is_unusable = loaded.fatal.is_some();
-        let issue = self.issues().iter().find(|issue| is_unusable || !held.issues().contains(issue))?;
+        let is_unusable = self.is_unusable();
+        let is_new = |issue: &Issue| !issue.is_of_channel() && !held.issues().contains(issue);
+        let issue = self.issues().iter().find(|issue| is_unusable || is_new(issue))?;
         Some(self.problem_of(issue))
+    }
+
+    /// The first mistake of one that a gateway has started with.
+    pub fn problem_at_start(&self) -> Option<Value> {
+        Some(self.problem_of(self.issues().first()?).to_json_with("atStart"))
+    }
+
+    /// The first mistake of one that was put in force but for what is wrong in it.
+    pub fn problem_of_part(&self) -> Option<Value> {
+        Some(self.problem_of(self.of_channels().next()?).to_json_with("partly"))
     }
 
     /// A mistake or warning with its key and its place: `key: what (file:line:column)`.
@@ -68,11 +78,11 @@ impl Config {
 }
 
 impl Problem {
-    /// The same for one that the gateway started with: there is no earlier configuration that holds instead.
-    pub fn to_json_at_start(&self) -> Value {
+    /// The same for one beside which the rest of the file is in force; `how` it came to that.
+    fn to_json_with(&self, how: &str) -> Value {
         let mut json = self.to_json();
         if let Some(map) = json.as_object_mut() {
-            map.insert("atStart".into(), true.into());
+            map.insert(how.into(), true.into());
         }
         json
     }

@@ -5,6 +5,13 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+impl Config {
+    /// No file, nothing set.
+    pub fn empty() -> Config {
+        Config::of(&Env::default(), super::load::empty())
+    }
+}
+
 pub struct Dir(PathBuf);
 
 impl Dir {

@@ -82,8 +82,7 @@ impl Generation {
         let mut state = build(&shared, state_tx, judge_tx)?;
         state.system_events = left.notes;
         state.take_over_beats(left.beats);
-        let wrong = shared.config().problem(&crate::config::Config::empty());
-        *state.config_invalid = wrong.map(|problem| problem.to_json_at_start());
+        *state.config_invalid = shared.config().problem_at_start();
         sentinel::tell(&mut state);
         recover::tell_unanswered(&mut state);
         let (asked, (done_tx, done)) = (process.asked.clone(), bounded(1));

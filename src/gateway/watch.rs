@@ -148,7 +148,7 @@ impl Work {
     /// or a taken port, the secret holds all the same: what was taken back must open nothing any more (SEC-14).
     fn read(&self) -> (Config, std::result::Result<Usable, Problem>) {
         let (mut env, dotenv_digest) = (self.house.judge.env(), digest_of(&self.dotenv));
-        let config = Config::inspect(&mut env);
+        let config = Config::inspect(&mut env).beside(&self.held);
         let secret_digest = digest_of_secret(&config, &env);
         let problem = config.problem(&self.seen);
         let is_unusable = config.is_unusable();
@@ -203,6 +203,9 @@ impl Work {
             return log::info!(target: "gateway/reload", "{file} changed: {told}; config reload disabled (gateway.reload.mode=off), in force at the next start");
         }
         log::info!(target: "gateway/reload", "{file} changed: {told} (gateway.reload.mode={mode})");
+        for mistake in new.config.of_channels().filter(|mistake| !old.issues().contains(mistake)) {
+            log::warn!(target: "gateway/reload", "{}", new.config.told_with_place(mistake));
+        }
         self.put_in_force(&new, &plan);
         let paths = plan.restarts(mode).join(", ");
         self.announce(&old, !paths.is_empty() && mode != "hot");
@@ -279,8 +282,8 @@ impl Work {
             None => log::info!(target: "gateway/reload", "the configuration file can be used again"),
         }
         self.told = problem.is_some();
-        // As in `apply`.
-        let _ = self.house.shared.state.send(Event::ConfigInvalid(problem.map(|p| p.to_json())));
+        let told = problem.map_or_else(|| self.seen.problem_of_part(), |p| Some(p.to_json()));
+        let _ = self.house.shared.state.send(Event::ConfigInvalid(told)); // As in `apply`.
     }
 }
 

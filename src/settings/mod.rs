@@ -72,7 +72,7 @@ impl Settings {
         let mut env = self.env.clone();
         // A variable may have come with the text that names it.
         env.read_dotenv();
-        let config = Config::inspect(&mut env);
+        let config = Config::inspect(&mut env).beside(&held);
         match config.problem(&held) {
             None => config,
             Some(problem) => {

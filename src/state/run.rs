@@ -164,7 +164,7 @@ impl State {
             }
             Next::Event(Event::Judged(verdict)) => self.restart_judged(verdict),
             Next::Event(Event::ConfigInvalid(problem)) => {
-                if problem.is_none() {
+                if problem.as_ref().is_none_or(|problem| problem.get("partly").is_some()) {
                     self.restart_refused = None;
                 }
                 *self.config_invalid = problem;

@@ -114,8 +114,10 @@ fn config(health: &Value) -> Option<String> {
     let problem = health.get("configInvalid")?;
     let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
     let path = Some(text("path")).filter(|path| !path.is_empty()).unwrap_or(text("file"));
-    let instead = match problem.get("atStart").and_then(Value::as_bool) {
-        Some(true) => "the gateway has started without what it concerns",
+    let is = |how: &str| problem.get(how) == Some(&Value::Bool(true));
+    let instead = match (is("atStart"), is("partly")) {
+        (true, _) => "the gateway has started without what it concerns",
+        (_, true) => "only what it concerns is not in force",
         _ => "the last good one is in force",
     };
     Some(format!("Config invalid: {path}: {}; {instead}", text("message")))

@@ -6,6 +6,7 @@ pub(in crate::config) mod check;
 pub(in crate::config) mod damage;
 pub(in crate::config) mod excerpt;
 pub(in crate::config) mod include;
+mod keeping;
 pub(in crate::config) mod kinds;
 pub(in crate::config) mod legacy;
 pub(in crate::config) mod lenient;

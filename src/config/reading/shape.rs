@@ -25,6 +25,24 @@ pub fn model_objects(config: &mut Value) {
     }
 }
 
+/// The same wherever else a model may be given as a text: who shows the configuration as a form draws an object there.
+pub fn all_model_objects(config: &mut Value) {
+    let lengthen = |at: Option<&mut Value>| {
+        let model = at.and_then(|at| at.get_mut("model")).filter(|model| model.is_string());
+        if let Some(model) = model {
+            *model = Value::Object(Map::from_iter([("primary".to_string(), model.take())]));
+        }
+    };
+    lengthen(config.pointer_mut("/agents/defaults/subagents"));
+    lengthen(config.pointer_mut("/tools/subagents"));
+    let list = config.pointer_mut("/agents/list").and_then(Value::as_array_mut);
+    for agent in list.into_iter().flatten() {
+        lengthen(agent.get_mut("subagents"));
+        lengthen(agent.pointer_mut("/tools/subagents"));
+        lengthen(Some(agent));
+    }
+}
+
 /// `~/x` becomes a path where the key's name says that the value is one.
 pub fn expand_home(value: &mut Value, env: &Env) {
     match value {

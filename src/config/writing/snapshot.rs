@@ -2,6 +2,7 @@
 //!
 //! Pure; any thread.
 use crate::config::redact::{carries_secret, redact};
+use crate::config::shape::all_model_objects;
 use crate::config::{Config, Issue, lookup, parse, raw};
 use crate::json::{holding, json};
 use crate::parts::Parts;
@@ -45,6 +46,7 @@ pub fn in_force(config: &Config) -> Value {
     let loaded = &config.inner.loaded;
     let mut shown = redact(&loaded.value, &loaded.secrets);
     SHOWN.iter().for_each(|path| show_default(&mut shown, path));
+    all_model_objects(&mut shown);
     shown
 }
 
