@@ -126,7 +126,7 @@ fn b_f25_a_mistake_that_comes_later_leaves_its_account_as_it_was_and_the_file_is
     assert_eq!((&invalid["partly"], &invalid["line"]), (&json!(true), &json!(4)), "{invalid}");
     let shown = ok(&gateway.cli(&["channels", "status"]));
     assert!(shown.contains("A change of it is not in force: channels.telegram.accounts.odd"), "{shown}");
-    let shown = ok(&gateway.cli(&["status"]));
+    let shown = ok(&gateway.cli(&["health"]));
     assert!(shown.contains("only what it concerns is not in force"), "{shown}");
     // The next change, with the mistake still there, and one in the channel's own keys, and then none.
     let text = std::fs::read_to_string(gateway.config_path()).unwrap();

@@ -464,3 +464,36 @@ fn i13_2_settings_that_are_wrong_are_named() {
         wait_for(told, || gateway.log().contains(told).then_some(()));
     }
 }
+
+/// Issue 12.1: lists, previews, searches and exports show what the user wrote, not what the gateway asked or noted.
+#[test]
+fn i12_1_prompts_of_the_gateway_are_no_words_of_the_user_anywhere() {
+    let replies = vec![texts(&["All is well."]), texts(&["Hello."])];
+    let (_model, gateway) = start(json!({"every": "1h"}), TASK, replies, json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    wake(&mut client, "The oven is hot");
+    beat(&mut client);
+    client.ok("wake", json!({"mode": "next-heartbeat", "text": "The cellar is dry"}));
+    client.ok("chat.send", json!({"sessionKey": "main", "message": "hello there", "idempotencyKey": "k1"}));
+    client.event_where("chat", |event| event["state"] == "final" && event["runId"] == "k1");
+    let list = client.ok("sessions.list", json!({"includeDerivedTitles": true, "includeLastMessage": true}));
+    assert_eq!(list["sessions"][0]["derivedTitle"], "hello there", "{list}");
+    let preview = client.ok("sessions.preview", json!({"keys": ["main"]}))["previews"][0]["items"].clone();
+    let users: Vec<&Value> =
+        preview.as_array().unwrap().iter().filter(|item| item["role"] == "user").collect();
+    assert_eq!(users, [&json!({"role": "user", "text": "hello there"})], "{preview}");
+    for (words, hits) in [("oven", 0), ("cellar", 0), ("hello there", 1)] {
+        let found = client.ok("sessions.search", json!({"query": words}));
+        let found = found["results"].as_array().unwrap().len();
+        assert_eq!(found, hits, "{words}");
+    }
+    let history =
+        client.ok("chat.history", json!({"sessionKey": "main", "maxBytes": 100000}))["messages"].clone();
+    assert_eq!(history[0]["__openclaw"]["askedBy"], "heartbeat", "{history}");
+    let asked = |entry: &Value| entry["role"] == "user" && entry["__openclaw"].get("askedBy").is_none();
+    assert_eq!(history.as_array().unwrap().iter().filter(|entry| asked(entry)).count(), 1, "{history}");
+    let export = out(&gateway, &["sessions", "export", "main"]);
+    assert!(export.contains("## Gateway · ") && export.contains("## You · "), "{export}");
+    let own = export.split("## You · ").nth(1).unwrap();
+    assert!(own.contains("hello there") && !own.contains("cellar"), "{export}");
+}

@@ -193,14 +193,14 @@ fn sec_34_nothing_that_a_sender_wrote_stands_outside_of_an_envelope() {
         history.contains("A webhook sent: CANARY") && !history.contains("EXTERNAL_UNTRUSTED"),
         "{history}"
     );
-    // Lists too.
+    // Lists show none of it: it is nobody's own words.
     let wanted = json!({"includeDerivedTitles": true, "includeLastMessage": true});
     let list = client.ok("sessions.list", wanted).to_string();
     let key = "agent:main:main";
     let preview = client.ok("sessions.preview", json!({"keys": [key]})).to_string();
-    assert!(preview.contains("CANARY"), "{preview}");
+    assert!(preview.contains("seen"), "{preview}");
     for told in [list, preview] {
-        assert!(!told.contains("between the two markers") && !told.contains("EXTERNAL_UNTRUSTED"), "{told}");
+        assert!(!told.contains("A webhook sent") && !told.contains("EXTERNAL_UNTRUSTED"), "{told}");
     }
 }
 

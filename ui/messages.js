@@ -30,7 +30,7 @@ function piece(part, m, calls) {
   switch (part.type) {
     case 'text': {
       if (!part.text?.trim()) return null;
-      return m.role === 'user' ? asked(part.text.trim()) : markdown(part.text);
+      return m.role === 'user' ? asked(part.text.trim(), m) : markdown(part.text);
     }
     case 'thinking': {
       if (!part.thinking?.trim()) return null;
@@ -48,14 +48,16 @@ function piece(part, m, calls) {
 }
 
 /** A user's own words; what the gateway has put before them, or asked itself, is folded away. */
-function asked(text) {
-  const { notes, own } = apart(text);
+function asked(text, m) {
+  const { notes, own } = apart(text, m);
   return [notes && h('details.thought', null, h('summary', null, own ? 'Told by the gateway' : 'Asked by the gateway'), h('div.words', null, notes)),
     own && h('div.words', null, own)];
 }
 
-/** What of a user's message the gateway wrote: notes of what happened, prompts of heartbeats, webhooks and jobs. */
-export function apart(text) {
+/** What of a user's message the gateway wrote: what it asked itself, which is marked, and notes of what happened. */
+export function apart(text, m = {}) {
+  const mark = m.__openclaw || {};
+  if (mark.askedBy) return { notes: text, own: '' };
   let [notes, own] = ['', text];
   if (text.startsWith('System: [')) {
     // What the user wrote comes last, with its time before it where something stands before that.
@@ -65,7 +67,8 @@ export function apart(text) {
     else own = text.replace(/^(System: \[.*(\n|$)|\s+)+/, '');
     notes = text.slice(0, text.length - own.length).trim();
   }
-  const isPrompt = /^(Task: .* \| )?Job ID: |^\[cron:|^This is a regular look; nobody has written/.test(own) || own.includes('HEARTBEAT_OK');
+  // The original marks nothing; what stands in its transcripts is known by its words.
+  const isPrompt = mark.id && !mark.idempotencyKey && /\[cron:|HEARTBEAT_OK/.test(own);
   return isPrompt ? { notes: text, own: '' } : { notes, own: own.trim() };
 }
 

@@ -2,13 +2,12 @@
 import { h, fill, iconButton, select, attempt, ask, confirm, dialog, ago } from './dom.js';
 import { wire } from './wire.js';
 import { plain } from './markdown.js';
-import { apart } from './messages.js';
 
 /** What a conversation is called: its label, its title, or what its key says. */
 export function titleOf(row) {
   // Of a conversation in which nobody wrote anything but commands the gateway knows a number only.
   const title = /^[0-9a-f]{8}( \(|$)/.test(row.derivedTitle || '') ? '' : row.derivedTitle || '';
-  return row.label || row.displayName || apart(title).own || named(row.key || '');
+  return row.label || row.displayName || title || named(row.key || '');
 }
 
 function named(key) {

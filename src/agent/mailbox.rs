@@ -19,6 +19,8 @@ pub struct Said {
     pub is_bare: bool,
     /// The chat that it was said in (`message::CHAT`), or only its answer (`message::ANSWERED_IN`).
     pub chat: Option<Box<(&'static str, String)>>,
+    /// The surface that asked, where nobody did (`message::ASKED_BY`).
+    pub asked_by: Option<&'static str>,
     /// It may be written already, by a turn that the end of the process cut off.
     pub is_again: bool,
 }

@@ -31,8 +31,9 @@ pub fn new(state: &mut State, at: &At, args: &str) -> Result<Reply> {
         model::choose(&mut entry, &reference, &model::own(state, at));
     }
     put(state, at, entry, "reset")?;
-    let message = if message.is_empty() { GREETING } else { message };
-    Ok(Reply::Turn { message: message.to_string() })
+    let is_own = !message.is_empty();
+    let message = if is_own { message } else { GREETING };
+    Ok(Reply::Turn { message: message.to_string(), is_own })
 }
 
 pub fn stop(_: &mut State, _: &At, _: &str) -> Result<Reply> {

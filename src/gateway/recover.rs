@@ -85,11 +85,13 @@ fn keep_message(record: &Record, sessions: &mut Sessions, spool: &Spool) -> Resu
         return Ok(());
     }
     transcript.repair()?;
+    let surface = origin::surface(&record.family);
     let said = Said {
         run: record.key.clone(),
         text: text.clone(),
         images: spool.read(&record.family, &record.key).into(),
-        names_message: origin::surface(&record.family).is_some_and(|surface| surface.names_message),
+        names_message: surface.is_some_and(|surface| surface.names_message),
+        asked_by: surface.and_then(|surface| surface.asked_by()),
         ..Said::default()
     };
     transcript.append(&[question(said, record.ts, None)]).map(drop)

@@ -184,8 +184,7 @@ impl Work {
                 self.house.put_in_force(&new.config);
             }
             // Who took a mistake back waits for it, also if it was never seen.
-            self.announce_anyway(false);
-            return;
+            return self.announce_anyway(false);
         }
         let mut plan = plan::pending(&self.house.started.0, &self.held, &new.config);
         // Open already, as it is when the command line or a variable names the port.
@@ -229,10 +228,9 @@ impl Work {
     }
 
     fn announce_anyway(&self, restarts: bool) {
-        let (path, hash) = (self.seen.path(), self.seen.hash());
-        let payload = json!({"path": path, "hash": hash, "ts": clock::now_ms(), "restarts": restarts});
-        // As in `apply`.
-        let _ = self.house.shared.state.send(Event::Tell { event: &events::CONFIG_CHANGED, payload });
+        let payload = json!({"path": (self.seen.path()), "hash": (self.seen.hash()), "ts": clock::now_ms(), "restarts": restarts});
+        let told = Event::Tell { event: &events::CONFIG_CHANGED, payload };
+        let _ = self.house.shared.state.send(told); // As in `apply`.
     }
 
     /// What a running gateway can take over. Each action is carried out once, however many keys ask for it.

@@ -114,9 +114,9 @@ impl Runs {
             Ok(Reply::Text(text)) => Doing::Say(Some(Box::new(move || Ok(text)))),
             Ok(Reply::Work(work)) => Doing::Say(Some(work)),
             Ok(Reply::Compact { instructions }) => Doing::Compact(instructions),
-            Ok(Reply::Turn { message }) => {
+            Ok(Reply::Turn { message, is_own }) => {
                 if let Some(run) = self.map.get_mut(id) {
-                    (run.new.message, run.new.around) = (message, None);
+                    (run.new.message, run.new.around, run.new.is_own) = (message, None, is_own);
                 }
                 Doing::Answer
             }

@@ -116,6 +116,7 @@ impl Runs {
             message: text + &attachments.texts,
             handed_over: 0,
             around: Some(around),
+            is_own: true,
             images: Arc::new(attachments.images),
             hash,
             is_again: wishes.is_again,

@@ -24,6 +24,8 @@ pub struct Surface {
     pub wants: Wants,
     /// Its turns have places of their own, beside those of all others.
     pub apart: bool,
+    /// Its messages are the gateway's, not somebody's words.
+    pub is_gateways: bool,
 }
 
 /// Which messages may be commands or hold directives.
@@ -72,6 +74,7 @@ pub static AGENT: Surface = Surface {
     commands: Commands::Slashed,
     wants: Wants::Deltas,
     apart: false,
+    is_gateways: false,
 };
 
 /// The methods `chat.*`: WebChat and the Control UI.
@@ -84,6 +87,7 @@ pub static CHAT: Surface = Surface {
     commands: Commands::All,
     wants: Wants::Deltas,
     apart: false,
+    is_gateways: false,
 };
 
 /// People on the messaging channels; which channel says the address.
@@ -96,6 +100,7 @@ pub static CHANNEL: Surface = Surface {
     commands: Commands::All,
     wants: Wants::Drafts,
     apart: false,
+    is_gateways: false,
 };
 
 /// Programs that ask as they would ask a model, by HTTP. What they send is text, whatever it looks like.
@@ -108,6 +113,7 @@ pub static OPENAI: Surface = Surface {
     commands: Commands::None,
     wants: Wants::Deltas,
     apart: false,
+    is_gateways: false,
 };
 
 /// Webhooks, and the turns that they wake a session for.
@@ -120,6 +126,7 @@ pub static HOOK: Surface = Surface {
     commands: Commands::None,
     wants: Wants::End,
     apart: false,
+    is_gateways: true,
 };
 
 /// Scheduled jobs, when they are due.
@@ -132,6 +139,7 @@ pub static CRON: Surface = Surface {
     commands: Commands::None,
     wants: Wants::Last,
     apart: false,
+    is_gateways: true,
 };
 
 /// Subagents at their tasks.
@@ -144,6 +152,7 @@ pub static SUBAGENT: Surface = Surface {
     commands: Commands::None,
     wants: Wants::End,
     apart: true,
+    is_gateways: false,
 };
 
 /// What whoever asked for a subagent is told of its end; several that wait are told together.
@@ -156,6 +165,7 @@ pub static ANNOUNCE: Surface = Surface {
     commands: Commands::None,
     wants: Wants::Last,
     apart: false,
+    is_gateways: true,
 };
 
 /// Heartbeats: the clock, or somebody who wakes the agent.
@@ -168,6 +178,7 @@ pub static HEARTBEAT: Surface = Surface {
     commands: Commands::None,
     wants: Wants::End,
     apart: false,
+    is_gateways: true,
 };
 
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
@@ -187,6 +198,11 @@ impl Surface {
             Answers::Once => Some(json!({"runId": run, "status": "started"})),
             Answers::AtTheEnd => None,
         }
+    }
+
+    /// As transcripts name who asked, where nobody did.
+    pub fn asked_by(&self) -> Option<&'static str> {
+        self.is_gateways.then_some(self.journal)
     }
 
     /// The answer to the repetition of a request whose run goes on.
@@ -287,5 +303,6 @@ mod tests {
         commands: Commands::None,
         wants: Wants::End,
         apart: false,
+        is_gateways: false,
     };
 }

@@ -27,6 +27,8 @@ pub(super) struct NewRun {
     pub(super) handed_over: usize,
     /// Bytes of it that stand before and behind the words themselves; `None` where they are not the sender's.
     pub(super) around: Option<(usize, usize)>,
+    /// Somebody's words: not what a command makes of itself.
+    pub(super) is_own: bool,
     /// Image blocks.
     pub(super) images: Arc<Vec<Value>>,
     pub(super) hash: String,
@@ -221,6 +223,7 @@ impl Run {
             images: self.new.images.clone(),
             names_message,
             is_bare: self.new.brought.is_some(),
+            asked_by: self.new.origin.surface.asked_by().or((!self.new.is_own).then_some("command")),
             is_again: self.new.is_again,
         }
     }

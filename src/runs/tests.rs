@@ -28,6 +28,7 @@ static WAITS: Surface = Surface {
     commands: Commands::None,
     wants: Wants::Deltas,
     apart: false,
+    is_gateways: false,
 };
 
 fn ask(state: &State, surface: &'static Surface, provenance: Provenance, id: &str) -> (Ask, Receiver<Told>) {
@@ -121,6 +122,7 @@ fn i10_5_the_words_of_a_run_are_promised_once_and_what_it_answers_is_done_with()
         commands: Commands::None,
         wants: Wants::End,
         apart: false,
+        is_gateways: false,
     };
     let (context, _dir) = context("{messages: {queue: {mode: 'steer'}}}");
     let (mut state, _inbox) = testing::state(testing::shared(context.settings.clone()));

@@ -39,6 +39,8 @@ pub enum Reply {
     /// The model answers this message instead; the session was reset already.
     Turn {
         message: String,
+        /// Its sender wrote it.
+        is_own: bool,
     },
     /// The conversation is to be replaced by a summary, made with these instructions.
     Compact {

@@ -181,6 +181,6 @@ fn i12_4_prompts_of_the_gateway_are_no_words_of_the_user() {
     world.page.wait("document.querySelector('.message.user .thought')");
     let own = world.page.eval("document.querySelector('.message.user > .words').textContent");
     assert_eq!(own, json!("hello there"));
-    world.page.wait("document.querySelector('.row-title').textContent === 'Main'");
+    world.page.wait("document.querySelector('.row-title').textContent === 'hello there'");
     world.quiet();
 }

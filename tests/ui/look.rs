@@ -96,6 +96,43 @@ fn i12_4_keys_are_enough() {
     world.quiet();
 }
 
+/// On each page all that can be used is reached by the Tab key, in sight when it has the focus, at the width of a phone too.
+#[test]
+fn i12_4_keys_reach_everything_on_every_page() {
+    if !is_wanted(false) {
+        return;
+    }
+    const USED: &str = "[...document.querySelectorAll('main :is(a[href], button, input, select, textarea, summary)')].filter((e) => !e.disabled && e.checkVisibility({ visibilityProperty: true }) && !(e.getAttribute('role') === 'tab' && e.tabIndex < 0))";
+    let mut world = World::new(vec![model::texts(&["hi"])], json!({}));
+    world.page.wait("document.querySelector('.composer textarea')");
+    world.say("hello");
+    world.page.wait("document.querySelector('.message.assistant')");
+    let pages =
+        world.page.eval("[...document.querySelectorAll('#nav [data-page]')].map((a) => a.dataset.page)");
+    assert_eq!(pages, json!(PAGES), "every page is walked through");
+    for (width, name) in [1280, 360].into_iter().flat_map(|width| PAGES.map(|name| (width, name))) {
+        world.page.size(width, 780);
+        world.go(name);
+        world.page.wait(&format!(
+            "document.querySelector('.page-{name} h1') && !document.querySelector('main').textContent.includes('Loading…')"
+        ));
+        world.page.eval("(() => { window.reached = new Set(); const h = document.querySelector('main h1'); h.tabIndex = -1; h.focus(); })()");
+        // Some stands before the heading.
+        let most = world.page.eval(&format!("{USED}.length")).as_u64().unwrap().min(120) + 40;
+        for _ in 0..most {
+            world.page.key("Tab");
+            let seen = world.page.eval(
+                "(() => { const e = document.activeElement; reached.add(e.outerHTML.slice(0, 120)); if (!e.closest('main')) return true; const r = e.getBoundingClientRect(); const s = getComputedStyle(e); const box = e.closest('.composer'); \
+                 return (s.outlineStyle !== 'none' || Boolean(box)) && r.width > 0 && r.right > 0 && r.left < innerWidth && r.bottom > 0 && r.top < innerHeight || e.outerHTML.slice(0, 120); })()",
+            );
+            assert_eq!(seen, true, "{name} at {width}: the focus is out of sight");
+        }
+        let missed = world.page.eval(&format!("{USED}.slice(0, 120).filter((e) => e.type !== 'radio').map((e) => e.outerHTML.slice(0, 120)).filter((e) => !reached.has(e))"));
+        assert_eq!(missed, json!([]), "{name} at {width}: not reached by keys");
+    }
+    world.quiet();
+}
+
 /// Usable within 300 ms on a processor that is four times slower.
 #[test]
 fn i12_4_the_page_is_usable_soon() {

@@ -7,6 +7,7 @@ mod connect;
 mod kept;
 mod look;
 mod markdown;
+mod mends;
 mod original;
 mod pages;
 

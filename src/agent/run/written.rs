@@ -50,9 +50,7 @@ impl Job {
     fn tell_written(&self, ids: Vec<String>, entries: Vec<Value>) {
         let messages = ids.into_iter().zip(entries).filter_map(|(id, mut e)| {
             let message = e.get_mut("message")?.take();
-            let run = e.get("runId").and_then(Value::as_str);
-            let message = message::marked(message, Some(&id), run);
-            Some((id, message))
+            Some((id.clone(), message::marked(message, &id, &e)))
         });
         let messages: Vec<(String, Value)> = messages.collect();
         if !messages.is_empty() {
@@ -98,6 +96,9 @@ pub fn question(said: Said, now: u64, zone: Option<&str>) -> Value {
     let mut entry = message::of_run(message::user(content, now), &said.run);
     if let (Some(entry), Some((member, chat))) = (entry.as_object_mut(), said.chat.as_deref()) {
         entry.put(member, chat.as_str());
+    }
+    if let (Some(entry), Some(by)) = (entry.as_object_mut(), said.asked_by) {
+        entry.put(message::ASKED_BY, by);
     }
     entry
 }

@@ -5,7 +5,6 @@ use crate::channels::accounts::Account;
 use crate::channels::markdown::{self, Tables, Text};
 use crate::channels::outgoing::Outgoing;
 use crate::channels::said::{Reply, Said};
-use crate::clock;
 use crate::config::Config;
 use crate::deliveries::Delivery;
 use crate::error::Result;

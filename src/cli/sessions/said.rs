@@ -2,7 +2,7 @@
 use crate::clean::one_line;
 use crate::clock;
 use crate::parts::shortened;
-use crate::sessions::{message, tags};
+use crate::sessions::{envelope, message, tags};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -36,6 +36,7 @@ impl Reader {
     pub fn read(&mut self, message: &Value) -> Option<Said> {
         let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
         let who = match message::role(message) {
+            "user" if message::asker(message).is_some() => "Gateway",
             "user" => "You",
             "assistant" => "Agent",
             "system" => "Note",
@@ -59,7 +60,9 @@ impl Reader {
         }
         for part in &mut parts {
             if let Part::Text(text) = part {
-                *text = tags::shown(std::mem::take(text)).trim().to_string();
+                let said = std::mem::take(text);
+                let said = if who == "You" { envelope::own_words(&said) } else { tags::shown(said) };
+                *text = said.trim().to_string();
             }
         }
         parts.extend(unfinished(message).map(|why| Part::Text(format!("[{why}]"))));

@@ -1,6 +1,7 @@
 //! The wrapping of user texts: the time stamp in front, the `[message_id: ...]` line at the end, and taking
 //! both off again for display. Pure text.
 use crate::clock;
+use crate::parts::Parts;
 use crate::sessions::tags;
 use crate::untrusted;
 use serde_json::Value;
@@ -21,6 +22,7 @@ const CHANNELS: [&str; 13] = [
     "Zalo Personal",
     "BlueBubbles",
 ];
+const NOTE: &str = "System: [";
 const MESSAGE_ID: &str = "[message_id:";
 
 /// `[Sat 2026-11-21 01:31 UTC] text`, in the zone named or the host's; a text that already tells the time
@@ -34,7 +36,7 @@ pub fn stamp(text: &str, now: u64, zone: Option<&str>) -> String {
 
 /// A line of the gateway that stands before a user's message.
 pub fn note(text: &str, at: u64, zone: Option<&str>) -> String {
-    format!("System: [{}] {text}\n", clock::show(&clock::zoned(at, zone), "%Y-%m-%d %H:%M:%S %Z"))
+    format!("{NOTE}{}] {text}\n", clock::show(&clock::zoned(at, zone), "%Y-%m-%d %H:%M:%S %Z"))
 }
 
 /// Adds the line that names the message to the model.
@@ -57,6 +59,21 @@ pub fn strip(text: &str) -> String {
         .filter(|l| !is_id_line(l))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// What of a user's text somebody wrote, as it was typed: without what the gateway noted before it ([`note`]).
+pub fn own_words(text: &str) -> String {
+    if !text.starts_with(NOTE) {
+        return strip(text);
+    }
+    let is_note = |line: &&str| line.starts_with(NOTE) || line.trim().is_empty();
+    let noted: usize = text.split_inclusive('\n').take_while(is_note).map(str::len).sum();
+    // A note may have lines of its own; what was written bears its time.
+    let stamped =
+        |rest: &str| bracket(rest).is_some_and(|(inner, _)| has_date_time(inner) || names_channel(inner));
+    let written = || text.rmatch_indices("\n\n[").map(|(at, _)| text.tail(at + 2)).find(|rest| stamped(rest));
+    let rest = text.tail(noted);
+    strip(if stamped(rest) { rest } else { written().unwrap_or(rest) })
 }
 
 /// Whether a channel has wrapped the text already: it has the line that names the message.
@@ -158,6 +175,18 @@ mod tests {
         check("a\r\n  [message_id: x]  \r\nb", "a\nb");
         check("see [message_id: x] here", "see [message_id: x] here");
         check("[Sat 2026-11-21 01:31", "[Sat 2026-11-21 01:31");
+    }
+
+    #[test]
+    fn notes_before_a_text_are_no_words_of_its_writer() {
+        let notes = note("one", 0, Some("UTC")) + &note("two\nof two lines\n\nand more", 0, Some("UTC"));
+        let stored = |before: &str, typed: &str| format!("{before}\n{}", stamp(typed, 0, Some("UTC")));
+        for typed in ["hi", "a\n\nb", "System: [x] y", ""] {
+            assert_eq!(own_words(&stored(&notes, typed)), typed);
+            assert_eq!(own_words(&stored(&note("one", 0, Some("UTC")), typed)), typed);
+            assert_eq!(own_words(&stamp(typed, 0, None)), typed);
+        }
+        assert_eq!(own_words(&note("alone", 0, None)), "");
     }
 
     #[test]

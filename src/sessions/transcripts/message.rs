@@ -177,6 +177,9 @@ pub const ANSWERED_IN: &str = "answeredIn";
 /// Member of a question's entry: the other run that answers it, together with its own.
 pub const ANSWERED_BY: &str = "answeredBy";
 
+/// Member of a question's entry: which part of the gateway asked it, where nobody did.
+pub const ASKED_BY: &str = "askedBy";
+
 /// How a chat is named there.
 pub fn chat(channel: &str, account: &str, peer: &str) -> String {
     format!("{channel}:{account}:{peer}")
@@ -194,17 +197,32 @@ pub fn of_run(mut entry: Value, run_id: &str) -> Value {
 }
 
 /// A message with what clients know it again by that were told of it or sent it themselves: its entry, and the run that it
-/// is of, which for what a user says is the key of the request.
-pub fn marked(mut message: Value, id: Option<&str>, run: Option<&str>) -> Value {
+/// is of, which for what a user says is the key of the request; and who asked, where nobody did.
+pub fn marked(message: Value, id: &str, entry: &Value) -> Value {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let name = if role(&message) == "user" { "idempotencyKey" } else { "runId" };
-    let mut marks = json!({"id": id});
-    if let (Some(marks), Some(run)) = (marks.as_object_mut(), run) {
-        marks.put(name, run);
+    with_marks(message, &[("id", Some(id)), (name, text("runId")), (ASKED_BY, text(ASKED_BY))])
+}
+
+/// The same for who only reads.
+pub fn with_asker(message: Value, entry: &Value) -> Value {
+    match entry.get(ASKED_BY).and_then(Value::as_str) {
+        Some(by) => with_marks(message, &[(ASKED_BY, Some(by))]),
+        None => message,
     }
+}
+
+fn with_marks(mut message: Value, all: &[(&str, Option<&str>)]) -> Value {
+    let marks = all.iter().filter_map(|(name, text)| Some((name.to_string(), Value::from((*text)?))));
     if let Some(map) = message.as_object_mut() {
-        map.put("__openclaw", marks);
+        map.put("__openclaw", marks.collect::<serde_json::Map<_, _>>());
     }
     message
+}
+
+/// The part of the gateway that asked what a message says, as it is marked.
+pub fn asker(message: &Value) -> Option<&str> {
+    message.get("__openclaw")?.get(ASKED_BY)?.as_str()
 }
 
 /// A block's `type`; a block without one is text.

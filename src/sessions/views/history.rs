@@ -86,8 +86,11 @@ fn shown(mut entry: Value, with_ids: bool) -> Option<Value> {
     }
     let mut message = entry.get_mut("message").map(Value::take).filter(Value::is_object)?;
     envelope::strip_message(&mut message);
-    let text = |name: &str| entry.get(name).and_then(Value::as_str);
-    Some(if with_ids { message::marked(message, text("id"), text("runId")) } else { message })
+    let id = entry.get("id").and_then(Value::as_str).filter(|_| with_ids);
+    Some(match id {
+        Some(id) => message::marked(message, id, &entry),
+        None => message::with_asker(message, &entry),
+    })
 }
 
 /// Drops messages from the front until the array fits; one always stays.

@@ -52,7 +52,7 @@ fn items(transcript: &Transcript, limit: usize, max_chars: usize, eyes: Eyes) ->
     let mut scanned = 0;
     transcript.walk_back(|entry, size| {
         scanned += size;
-        items.extend(entry.get("message").and_then(|m| item(m, max_chars, eyes)));
+        items.extend(item(&entry, max_chars, eyes));
         if items.len() >= limit || scanned > PREVIEW_SCAN {
             ControlFlow::Break(())
         } else {
@@ -63,14 +63,15 @@ fn items(transcript: &Transcript, limit: usize, max_chars: usize, eyes: Eyes) ->
     Ok(items)
 }
 
-fn item(message: &Value, max_chars: usize, eyes: Eyes) -> Option<Value> {
+fn item(entry: &Value, max_chars: usize, eyes: Eyes) -> Option<Value> {
+    let message = entry.get("message")?;
     let calls = repair::tool_calls(message);
     let role = match message::role(message) {
         "assistant" if !calls.is_empty() => "tool",
         role @ ("user" | "assistant" | "tool" | "system") => role,
         _ => "other",
     };
-    let mut text = typed_text(message, eyes);
+    let mut text = typed_text(entry, eyes);
     if text.is_empty() && !calls.is_empty() {
         let names: Vec<_> = calls.iter().map(|(_, name)| name.as_str()).collect();
         text = format!("call {}", names.join(", "));
@@ -98,11 +99,8 @@ pub fn first_user_text(transcript: &Transcript, eyes: Eyes) -> Option<String> {
     let mut head = Vec::new();
     regular::read(transcript.path()).ok()??.take(TITLE_SCAN).read_to_end(&mut head).ok()?;
     let entries = head.split(|b| *b == b'\n').filter_map(line::value);
-    entries
-        .filter_map(|entry| {
-            entry.get("message").filter(|m| message::role(m) == "user").map(|m| typed_text(m, eyes))
-        })
-        .find(|text| !text.is_empty())
+    let is_users = |entry: &Value| entry.get("message").is_some_and(|m| message::role(m) == "user");
+    entries.filter(is_users).map(|entry| typed_text(&entry, eyes)).find(|text| !text.is_empty())
 }
 
 /// The text of the last message of user or assistant, without envelope, at most 240 characters.
@@ -111,11 +109,9 @@ pub fn last_message(transcript: &Transcript, eyes: Eyes) -> Option<String> {
     let mut scanned = 0;
     let walked = transcript.walk_back(|entry, size| {
         scanned += size;
-        let message = entry.get("message").filter(|_| kind(&entry) == "message");
-        last = message
-            .filter(|m| matches!(message::role(m), "user" | "assistant"))
-            .map(|m| typed_text(m, eyes))
-            .filter(|t| !t.is_empty());
+        let role = entry.get("message").map(message::role);
+        let is_said = kind(&entry) == "message" && matches!(role, Some("user" | "assistant"));
+        last = Some(&entry).filter(|_| is_said).map(|e| typed_text(e, eyes)).filter(|t| !t.is_empty());
         if last.is_some() || scanned > PREVIEW_SCAN {
             ControlFlow::Break(())
         } else {
@@ -125,15 +121,26 @@ pub fn last_message(transcript: &Transcript, eyes: Eyes) -> Option<String> {
     walked.ok().and(last).map(|text| cut(&text, LAST_MESSAGE_CHARS))
 }
 
-pub(super) fn typed_text(message: &Value, eyes: Eyes) -> String {
+/// What an entry's message says. Of a user's, people see what somebody wrote: nothing of what the gateway asked itself or
+/// noted before it, and no envelope. A model sees all that is in no envelope of the gateway's own.
+pub(super) fn typed_text(entry: &Value, eyes: Eyes) -> String {
+    let Some(message) = entry.get("message") else { return String::new() };
     let text = message::text_of(message);
     let text = match message::role(message) {
-        "user" if eyes == Eyes::People => untrusted::shown(&envelope::strip(&text)),
+        "user" if eyes == Eyes::People && is_gateways(entry, &text) => return String::new(),
+        "user" if eyes == Eyes::People => untrusted::shown(&envelope::own_words(&text)),
         "user" => envelope::strip(&text),
         "assistant" => tags::shown(text),
         _ => text,
     };
     text.trim().to_string()
+}
+
+/// Whether the gateway asked this itself. The Node gateway marks nothing; what it wrote is known by its words.
+fn is_gateways(entry: &Value, text: &str) -> bool {
+    let is_old = entry.get("runId").is_none();
+    let is_prompt = || text.contains("[cron:") || text.contains("HEARTBEAT_OK");
+    entry.get(message::ASKED_BY).is_some() || (is_old && is_prompt())
 }
 
 fn cut(text: &str, max_chars: usize) -> String {
@@ -198,6 +205,34 @@ mod tests {
         assert_eq!(seen(Eyes::People), ["hello"; 3]);
         let models = seen(Eyes::Model);
         assert!(models.len() == 3 && models.iter().all(|text| text.contains("UNTRUSTED")), "{models:?}");
+    }
+
+    /// Issue 12.1: in lists, previews and searches people see what somebody wrote, models all.
+    #[test]
+    fn i12_1_lists_show_the_users_own_words() {
+        let dir = TestDir::new();
+        let t = Transcript::at(&dir.0, "a").unwrap();
+        let entry = |text: &str, run: &str, by: Option<&str>| {
+            let mut entry = message::of_run(message::user_text(text, 1), run);
+            by.into_iter().for_each(|by| entry[message::ASKED_BY] = by.into());
+            entry
+        };
+        let noted =
+            envelope::note("The oven is hot", 0, None) + "\n" + &envelope::stamp("HEARTBEAT_OK?", 0, None);
+        let old = message::user_text("Read HEARTBEAT.md. Else answer HEARTBEAT_OK.", 1);
+        t.append(&[
+            old,
+            entry("Look around", "a", Some("heartbeat")),
+            entry(&noted, "b", None),
+            entry("Job", "c", Some("cron")),
+        ])
+        .unwrap();
+        let (people, models) = (Eyes::People, Eyes::Model);
+        assert_eq!(first_user_text(&t, people).as_deref(), Some("HEARTBEAT_OK?"));
+        assert_eq!(last_message(&t, people).as_deref(), Some("HEARTBEAT_OK?"));
+        let items = |eyes| preview("k", Some(&t), None, None, eyes)["items"].as_array().unwrap().len();
+        assert_eq!((items(people), items(models)), (1, 4));
+        assert_eq!(last_message(&t, models).as_deref(), Some("Job"));
     }
 
     #[test]

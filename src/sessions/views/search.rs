@@ -127,7 +127,7 @@ impl Search {
     fn hit(&self, place: &Place, entry: &Value) -> Option<Hit> {
         let said = entry.get("message").filter(|_| kind(entry) == "message")?;
         let role = ["user", "assistant"].into_iter().find(|role| *role == message::role(said))?;
-        let text = typed_text(said, self.eyes);
+        let text = typed_text(entry, self.eyes);
         let lower = text.to_lowercase();
         let mut counts = self.words.iter().map(|word| lower.matches(&word.text).count());
         let count = counts.try_fold(0, |sum, count| (count > 0).then_some(sum + count))?;
