@@ -25,6 +25,7 @@ pub(crate) const KEYWORDS: &[&str] = &[
     "const",
     "description",
     "enum",
+    "examples",
     "items",
     "maxItems",
     "maxLength",
