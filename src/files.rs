@@ -188,6 +188,13 @@ pub fn open_regular(path: &Path) -> std::io::Result<File> {
     }
 }
 
+/// Whether a file could not be opened for what is short in this moment: descriptors or memory.
+pub fn is_short(e: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    short.iter().any(|errno| e.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 /// The last bytes of a regular file, at most so many.
 pub fn read_end(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let mut file = open_regular(path)?;

@@ -379,3 +379,19 @@ fn hundred(random: &mut Random, port: u16, is_owner: bool) {
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let _ = stream.read(&mut [0]);
 }
+
+// Issue 9: the port that is taken is the canvas's own, and so is the key that names another.
+#[test]
+fn a_taken_port_of_the_canvas_names_the_key_of_the_canvas() {
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let gateway = Gateway::start(&setup(json!({"canvasHost": {"port": port}})));
+    let said = "the canvas is served on the gateway's port alone";
+    let log = wait_for(said, || Some(gateway.stdout()).filter(|log| log.contains(said)));
+    let line = log.lines().find(|line| line.contains(said)).unwrap();
+    assert!(line.contains(&format!("port {port} is already in use")), "{line}");
+    assert!(
+        line.contains("choose another port (canvasHost.port)") && !line.contains("gateway.port"),
+        "{line}"
+    );
+}

@@ -302,3 +302,25 @@ fn agents_that_cannot_be_read_are_answered_for_with_the_reason() {
         assert_eq!(error["details"]["code"], "CONFIG_INVALID", "{method}");
     }
 }
+
+// Issue 9: a mode that is none is shown, as it is what was meant to be read; what may be a secret in its place is not.
+#[test]
+fn a_wrong_mode_is_shown_and_a_secret_in_its_place_is_not() {
+    let refused = down();
+    for (mode, is_shown) in [
+        ("tokken", true),
+        ("trusted-proxy", true),
+        ("A-canary-2f6a9c0d11", false),
+        ("correct horse battery", false),
+    ] {
+        put(
+            &refused,
+            "openclaw.json",
+            &format!("{{gateway: {{mode: 'local', auth: {{mode: '{mode}', token: 'canary'}}}}}}"),
+        );
+        let (_, told) = fails(&refused, &["gateway"]);
+        assert!(told.contains("gateway.auth.mode") && told.contains('^'), "{told}");
+        assert_eq!(told.contains(&format!("mode: '{mode}'")), is_shown, "{told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+}

@@ -257,3 +257,24 @@ fn n_3_configure_and_doctor_fix_say_which_machine_they_touch() {
     assert!(seen.contains("commands of this machine go by") && seen.contains(&url), "{status:?} {seen}");
     std::fs::remove_dir_all(here).unwrap();
 }
+
+// Issue 9: where there is no configuration the port alone names the gateway, as it did when it handed out the token.
+#[test]
+fn n_3_a_gateway_that_the_port_names_is_let_in_by_its_stored_token() {
+    let gateway = Gateway::plain();
+    let own = gateway::new_dir();
+    let health = |secret: &str, port: u16| {
+        let mut command = gateway::command(&own);
+        command.env("OPENCLAW_GATEWAY_PORT", port.to_string()).env("OPENCLAW_GATEWAY_TOKEN", secret);
+        let output = command.args(["gateway", "call", "health", "--json"]).output().unwrap();
+        (output.status.success(), crate::cli::text(&output).0)
+    };
+    for secret in [TOKEN, "", ""] {
+        let (is_done, told) = health(secret, gateway.port);
+        assert!(is_done && told.contains("\"ok\": true"), "{secret}: {told}");
+    }
+    // It is for that gateway and for no other.
+    let other = Gateway::plain();
+    assert!(!health("", other.port).0);
+    std::fs::remove_dir_all(own).unwrap();
+}

@@ -364,3 +364,28 @@ fn r_15b_without_a_service_manager_onboarding_still_ends_well() {
     );
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+// Issue 9: what is refused once the work has begun leaves no directory of a profile behind.
+#[test]
+fn a_refused_setup_of_a_profile_leaves_nothing_behind() {
+    let dir = gateway::new_dir();
+    let taken = run(&dir, &["--profile", "one", "setup", "--workspace", "~/taken"]);
+    assert!(taken.status.success(), "{taken:?}");
+    for args in [
+        &["setup", "--workspace", "/proc/nobody"][..],
+        &["setup", "--workspace", "~/taken"],
+        &["setup", "--non-interactive", "--skip-health", "--workspace", "/proc/nobody"],
+        &["setup", "--non-interactive", "--skip-health", "--workspace", "~/taken"],
+        &["onboard", "--non-interactive", "--skip-health", "--workspace", "/etc/passwd"],
+    ] {
+        let (code, told) = fails(&dir, &[&["--profile", "two"], args].concat());
+        assert_eq!(code, 1, "{args:?}: {told}");
+        assert!(!dir.join("home/.openclaw-two").exists(), "{args:?}: {told}");
+    }
+    // What was there stays as it was.
+    let state = dir.join("home/.openclaw-two");
+    std::fs::create_dir(&state).unwrap();
+    fails(&dir, &["--profile", "two", "setup", "--workspace", "/proc/nobody"]);
+    assert!(state.exists());
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -369,3 +369,15 @@ fn what_is_not_in_this_version_is_not_said_to_be_reloaded() {
     );
     assert!(line.contains("reload logging (logging.consoleLevel)"), "{line}");
 }
+
+// Issue 9: thousands of keys that change at once do not fill the log.
+#[test]
+fn a_change_of_a_thousand_keys_is_one_short_line() {
+    let (gateway, mut config) = start(json!({}));
+    let provider = |n: usize| (format!("p{n:03}"), json!({"baseUrl": "http://127.0.0.1:9/v1", "models": []}));
+    config["models"] = json!({"providers": (0..500).map(provider).collect::<serde_json::Map<_, _>>()});
+    write(&gateway, &config);
+    let line = wait_told(&gateway, "in force at once");
+    assert!(line.contains("models.providers.p004") && line.contains(" and 990 more)"), "{line}");
+    assert!(!line.contains("p005") && line.len() < 1000, "{line}");
+}

@@ -7,13 +7,18 @@ use crate::env::Env;
 use crate::models::provider::Secret;
 use crate::{files, json, logging};
 use serde_json::{Map, Value};
-use std::io::ErrorKind;
+use std::fmt;
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The longest file read, in bytes, the most values in it and how deep they are nested.
 const MAX_FILE: u64 = 1 << 20;
 const MAX_VALUES: usize = 20_000;
 const MAX_DEPTH: usize = 16;
+/// How often, and after what time, it is opened again while descriptors are short.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(100);
 /// The file of versions before there were profiles.
 const OLD_BOOK: &str = "auth.json";
 /// Warns, unless that was said before.
@@ -41,9 +46,50 @@ fn of_old(old: Map<String, Value>) -> Map<String, Value> {
     Map::from_iter([("profiles".to_string(), profiles.into())])
 }
 
-/// A file's content; nothing where there is none, and why it cannot be read where there is one.
-pub fn read(file: &Path) -> Result<Option<Map<String, Value>>, String> {
-    let bytes = match files::read_bytes(file, MAX_FILE) {
+/// Why a file was not read, and what to do about it.
+pub struct Unread {
+    why: String,
+    /// It may be read in a moment: nothing is wrong with it.
+    pub passes: bool,
+}
+
+impl Unread {
+    fn broken(why: impl fmt::Display) -> Unread {
+        Unread { why: format!("cannot be read: {why}; repair it, or move it away"), passes: false }
+    }
+
+    fn short(e: &Error) -> Unread {
+        let what = match e.kind() {
+            ErrorKind::OutOfMemory => "not enough memory",
+            _ => "too many open files",
+        };
+        Unread {
+            why: format!("could not be read now: {what}; try again, or raise the limit (ulimit -n)"),
+            passes: true,
+        }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// Opens it again for a moment while descriptors are short.
+fn bytes_of(file: &Path) -> std::io::Result<Vec<u8>> {
+    for _ in 0..TRIES {
+        match files::read_bytes(file, MAX_FILE) {
+            Err(e) if files::is_short(&e) => std::thread::sleep(PAUSE),
+            read => return read,
+        }
+    }
+    files::read_bytes(file, MAX_FILE)
+}
+
+/// A file's content; nothing where there is none, and why it was not read where there is one.
+pub fn read(file: &Path) -> Result<Option<Map<String, Value>>, Unread> {
+    let bytes = match bytes_of(file) {
         Ok(bytes) => bytes,
         Err(_) if file.is_dir() => {
             tell_once(format!("{} is a directory, no key is read there; move it away", file.display()));
@@ -54,9 +100,10 @@ pub fn read(file: &Path) -> Result<Option<Map<String, Value>>, String> {
         {
             return Ok(None);
         }
-        Err(e) => return Err(e.to_string()),
+        Err(e) if files::is_short(&e) => return Err(Unread::short(&e)),
+        Err(e) => return Err(Unread::broken(e)),
     };
-    let book: Map<String, Value> = json::read_as(&bytes, MAX_VALUES, MAX_DEPTH).map_err(|e| e.to_string())?;
+    let book: Map<String, Value> = json::read_as(&bytes, MAX_VALUES, MAX_DEPTH).map_err(Unread::broken)?;
     if file.ends_with(OLD_BOOK) && !book.contains_key("profiles") {
         return Ok(Some(of_old(book)));
     }

@@ -9,7 +9,7 @@ use crate::agents::profile_book::{self, credential, has_expired, kind, provider 
 use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::key_file::{can_be_sent, refused};
 use crate::models::provider::{Api, Profile, Provider};
 use crate::models::{keyed, known};
@@ -17,9 +17,6 @@ use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-
-/// What to do about a file that cannot be read.
-const REPAIR: &str = "repair it, or move it away";
 
 /// Number, size and time of a file; nothing where there is none.
 type Stamp = Option<(u64, u64, i64, i64)>;
@@ -52,7 +49,12 @@ pub fn look(config: &Config, env: &Env) {
     let files = all_paths(config, env);
     // Before they are read, so that a change meanwhile is seen next time.
     let stamps = stamps(&files);
-    let found = named(files.into_iter());
+    let mut is_short = false;
+    let found = named(files.into_iter(), &mut is_short);
+    // Nothing was seen: what was known holds, and whoever asks next looks again.
+    if is_short {
+        return;
+    }
     keyed::set(found);
     *SEEN.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
 }
@@ -62,14 +64,18 @@ pub fn providers(config: &Config, env: &Env) -> Vec<String> {
     let ids = Agents::of(config, env).ids();
     let left = std::fs::read_dir(env.state_dir.join("agents")).into_iter().flatten().flatten();
     let left = left.map(|dir| profile_book::of_dir(&dir.path().join("agent")));
-    named(ids.iter().flat_map(|id| paths(config, env, id)).chain(left))
+    named(ids.iter().flat_map(|id| paths(config, env, id)).chain(left), &mut false)
 }
 
-/// The providers that the profiles of these files are of.
-fn named(files: impl Iterator<Item = PathBuf>) -> Vec<String> {
-    let book = |file: PathBuf| {
-        let untold = |why| tell_once(format!("{} cannot be read: {why}; {REPAIR}", file.display()));
-        profile_book::read(&file).map_err(untold).ok()?
+/// The providers that the profiles of these files are of; `is_short` where one could not be read for now.
+fn named(files: impl Iterator<Item = PathBuf>, is_short: &mut bool) -> Vec<String> {
+    let mut book = |file: PathBuf| match profile_book::read(&file) {
+        Ok(book) => book,
+        Err(why) => {
+            *is_short |= why.passes;
+            tell_once(format!("{} {why}", file.display()));
+            None
+        }
     };
     let profiles = files.filter_map(|file| book(file)?.get("profiles")?.as_object().cloned());
     profiles.flatten().filter_map(|(_, entry)| provider_of(&entry).map(str::to_string)).collect()
@@ -88,9 +94,8 @@ pub fn apply(provider: Provider, config: &Config, env: &Env, agent: &str) -> Res
             Err(_) if !usable.is_empty() => break,
             Err(why) => {
                 let (id, file) = (&provider.id, env.display(&file));
-                return Err(refused(format!(
-                    "{id} is not asked: {file}, which may hold its key, cannot be read: {why}; {REPAIR}"
-                )));
+                let told = format!("{id} is not asked: {file}, which may hold its key, {why}");
+                return Err(if why.passes { Error::unavailable(told) } else { refused(told) });
             }
         };
         for (id, entry) in ordered(&book, config, &provider.id) {

@@ -8,6 +8,8 @@ use crate::owners;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
+/// What names the gateway's port.
+pub const PORT: &str = "--port, gateway.port";
 /// Ports below this are root's on many machines.
 const RESERVED: u16 = 1024;
 
@@ -76,14 +78,14 @@ impl Plan {
     }
 
     /// Binds what is not `held` already: the plan's host, and its twin where there is IPv6. A twin that another program
-    /// has is a taken port: who says `localhost` would hand that program the secret.
-    pub fn listen(&self, port: u16, held: &[SocketAddr]) -> Result<Vec<TcpListener>> {
+    /// has is a taken port: who says `localhost` would hand that program the secret. `named_by` is what names the port.
+    pub fn listen(&self, port: u16, held: &[SocketAddr], named_by: &str) -> Result<Vec<TcpListener>> {
         let mut listeners = Vec::new();
         for address in self.addresses(port).into_iter().filter(|address| !held.contains(address)) {
             match TcpListener::bind(address) {
                 Ok(listener) => listeners.push(listener),
                 Err(e) if address.ip() == self.host || e.kind() == ErrorKind::AddrInUse => {
-                    return Err(explain(address, e));
+                    return Err(explain(address, e, named_by));
                 }
                 Err(_) => {}
             }
@@ -99,7 +101,7 @@ fn custom_host(config: &Config) -> Result<IpAddr> {
     })
 }
 
-fn explain(address: SocketAddr, e: std::io::Error) -> Error {
+fn explain(address: SocketAddr, e: std::io::Error, named_by: &str) -> Error {
     match e.kind() {
         ErrorKind::AddrInUse => {
             let port = address.port();
@@ -109,11 +111,11 @@ fn explain(address: SocketAddr, e: std::io::Error) -> Error {
                 (None, None) => "another program".to_string(),
             };
             Error::config(format!(
-                "port {port} is already in use: {owner} is listening there; stop it or choose another port (--port, gateway.port)"
+                "port {port} is already in use: {owner} is listening there; stop it or choose another port ({named_by})"
             ))
         }
         _ => Error::config(format!(
-            "failed to bind gateway socket on ws://{address}: {e}; check gateway.bind and --port"
+            "failed to bind gateway socket on ws://{address}: {e}; check gateway.bind and the port ({named_by})"
         )),
     }
 }
@@ -146,7 +148,7 @@ mod tests {
     fn a_taken_port_is_refused_for_good_and_names_its_owner() {
         let plan = Plan::resolve(Some("loopback"), &Config::empty()).unwrap();
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = plan.listen(held.local_addr().unwrap().port(), &[]).unwrap_err();
+        let error = plan.listen(held.local_addr().unwrap().port(), &[], PORT).unwrap_err();
         assert_eq!(error.exit_code(), 78);
         assert!(error.message().contains(&format!("pid {}", std::process::id())), "{error}");
     }
@@ -157,10 +159,10 @@ mod tests {
         // Without IPv6 there is no twin to take.
         let Ok(held) = TcpListener::bind("[::1]:0") else { return };
         let port = held.local_addr().unwrap().port();
-        let error = plan.listen(port, &[]).unwrap_err();
+        let error = plan.listen(port, &[], PORT).unwrap_err();
         assert!(error.message().starts_with(&format!("port {port} is already in use: pid ")), "{error}");
         drop(held);
-        assert_eq!(plan.listen(port, &[]).unwrap().len(), 2);
+        assert_eq!(plan.listen(port, &[], PORT).unwrap().len(), 2);
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Plan {
     /// One line of what is done under this mode, for the log.
     pub fn told(&self, mode: &str) -> String {
         match mode {
-            "off" if !self.is_empty() => self.paths().join(", "),
+            "off" if !self.is_empty() => some(&self.paths()),
             "restart" => {
                 let restart = self.restarts(mode).into_iter().map(str::to_string).collect();
                 Plan { restart, unread: self.unread.clone(), ..Plan::default() }.to_string()
@@ -93,6 +93,18 @@ impl Plan {
             }
         };
         paths.push(path.to_string());
+    }
+}
+
+/// Most paths that are named at a time.
+const MOST_NAMED: usize = 10;
+
+/// Paths for one line, which may be thousands.
+pub fn some(paths: &[impl AsRef<str>]) -> String {
+    let named: Vec<&str> = paths.iter().take(MOST_NAMED).map(AsRef::as_ref).collect();
+    match paths.len().saturating_sub(MOST_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -130,14 +142,14 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if !self.restart.is_empty() {
-            parts.push(format!("restart ({})", self.restart.join(", ")));
+            parts.push(format!("restart ({})", some(&self.restart)));
         }
         for (action, paths) in &self.hot {
-            parts.push(format!("{action} ({})", paths.join(", ")));
+            parts.push(format!("{action} ({})", some(paths)));
         }
         for (told, paths) in [("in force at once", &self.none), ("not read in this version", &self.unread)] {
             if !paths.is_empty() {
-                parts.push(format!("{told} ({})", paths.join(", ")));
+                parts.push(format!("{told} ({})", some(paths)));
             }
         }
         f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;

@@ -91,7 +91,8 @@ pub struct Collision {
 impl fmt::Display for Collision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Collision { port, own, profile, theirs } = self;
-        write!(f, "port {port} ({own}) is the {theirs} of profile {profile} too; set another gateway.port")
+        let setting = if *own == CANVAS { "canvasHost.port" } else { "gateway.port" };
+        write!(f, "port {port} ({own}) is the {theirs} of profile {profile} too; set another {setting}")
     }
 }
 

@@ -6,7 +6,7 @@ use super::Options;
 use crate::agents::Agents;
 use crate::channels::token;
 use crate::config::bind;
-use crate::config::bind::Plan;
+use crate::config::bind::{PORT, Plan};
 use crate::config::ports;
 use crate::config::ports::Ports;
 use crate::config::problem::Problem;
@@ -130,7 +130,7 @@ impl Judge {
         if open.is_empty() || open.iter().any(is_in_hand) {
             return Ok(());
         }
-        plan.listen(port, &open).map(drop)
+        plan.listen(port, &open, PORT).map(drop)
     }
 
     /// Whether this process listens on `port`.

@@ -2,7 +2,7 @@
 //!
 //! Used by the main thread; each socket belongs to a `gw-listen` thread that lives as long as its address is wanted,
 //! over any number of generations. A new address is opened before an old one is closed.
-use crate::config::bind::Plan;
+use crate::config::bind::{PORT, Plan};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::net::connection::Service;
@@ -50,7 +50,7 @@ impl Sockets {
 
     /// Binds what the plan wants and is not open yet; nobody accepts there before `open`.
     pub fn bind(&self, plan: &Plan, port: u16) -> Result<Vec<TcpListener>> {
-        plan.listen(port, &self.addresses())
+        plan.listen(port, &self.addresses(), PORT)
     }
 
     /// Accepts connections on these from now on.
@@ -65,12 +65,12 @@ impl Sockets {
         self.close(|socket| socket.is_canvas && !wanted.contains(&socket.address));
         let Some(port) = port else { return };
         let held = self.those(true);
-        match plan.listen(port, &held).and_then(|fresh| self.open_for(fresh, true)) {
+        match plan.listen(port, &held, "canvasHost.port").and_then(|fresh| self.open_for(fresh, true)) {
             Ok(()) => {
                 log::info!(target: "canvas", "pages at {scheme}://{}/__openclaw__/canvas/; the control page has a link to them", SocketAddr::new(plan.host, port))
             }
             Err(e) => {
-                log::warn!(target: "canvas", "the canvas is served on the gateway's port alone, until canvasHost.port names a free one: {e}")
+                log::warn!(target: "canvas", "the canvas is served on the gateway's port alone: {e}")
             }
         }
     }

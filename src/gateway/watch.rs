@@ -206,7 +206,7 @@ impl Work {
             log::warn!(target: "gateway/reload", "{}", new.config.told_with_place(mistake));
         }
         self.put_in_force(&new, &plan);
-        let paths = plan.restarts(mode).join(", ");
+        let paths = plan::some(&plan.restarts(mode));
         self.announce(&old, !paths.is_empty() && mode != "hot");
         if paths.is_empty() {
             return good::keep(&self.held);

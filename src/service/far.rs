@@ -34,10 +34,11 @@ pub fn silent(env: &Env, config: &Config) -> Option<u16> {
 
 /// Whether who calls has named a gateway: by a secret, or by a port that is not the configuration's.
 fn is_named(env: &Env, config: &Config) -> bool {
-    if !config.exists() {
-        return SECRETS.iter().any(|name| env.var_or_legacy(name).is_some());
-    }
-    SECRETS.iter().any(|name| env.is_given(name)) || names_other_port(env, config)
+    let shows = |name: &str| match config.exists() {
+        true => env.is_given(name),
+        false => env.var_or_legacy(name).is_some(),
+    };
+    SECRETS.iter().any(|name| shows(name)) || names_other_port(env, config)
 }
 
 /// Whether the environment names another port than this configuration's.

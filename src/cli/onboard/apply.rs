@@ -30,7 +30,8 @@ pub fn carry_out(context: &Context, plan: &Plan, as_json: bool) -> Result<()> {
         context.out.warn(&note);
     }
     let plan = &plan;
-    let ((workspace, kept), _) = applied::wait_for(context, || change(plan, &seen, &before))?;
+    let ((workspace, kept), _) =
+        applied::wait_for(context, || setup::or_nothing(&seen, || change(plan, &seen, &before)))?;
     let fresh = Env::from_process(env.profile.as_deref())?;
     let after = Config::load(&mut fresh.clone())?;
     let mut told: Vec<String> = kept.into_iter().collect();

@@ -42,7 +42,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let config = Config::load(&mut env)?;
     let env = &env;
     let asked = args.filled("workspace")?;
-    let made = applied::wait_for(context, || prepare(env, &config, asked))?;
+    let made = applied::wait_for(context, || or_nothing(env, || prepare(env, &config, asked)))?;
     let after = Config::load(&mut env.clone())?;
     far::note(&context.out, env, &after, "this is the configuration");
     let (next, told) = (next(env, &after), report::changes(&config, &after));
@@ -77,6 +77,18 @@ pub struct Prepared {
     /// Texts that were added to the workspace.
     pub created: Vec<&'static str>,
     pub sessions: PathBuf,
+}
+
+/// Does `work`. Where that fails, nothing is left of a state directory that it made.
+pub fn or_nothing<T>(env: &Env, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let is_new = !env.state_dir.exists();
+    let result = work();
+    if is_new && result.is_err() {
+        // The first failure is told; whatever holds anything else stays.
+        let _ = std::fs::remove_file(edit::lock_path(&env.config_path));
+        let _ = std::fs::remove_dir(&env.state_dir);
+    }
+    result
 }
 
 /// Makes what is missing of config, token, workspace and directories. `workspace` is one that was asked for.

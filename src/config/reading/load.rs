@@ -75,6 +75,7 @@ pub fn read(env: &mut Env) -> Loaded {
             let fix = match e.kind() {
                 ErrorKind::PermissionDenied => "make it readable for this user",
                 ErrorKind::NotADirectory => "move away the file that is in the place of its directory",
+                _ if files::is_short(&e) => "try again, or raise the limit (ulimit -n)",
                 _ => "put a file in its place",
             };
             refused(unusable(env, format!("cannot be read: {e}; {fix}")))

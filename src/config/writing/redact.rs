@@ -107,11 +107,11 @@ impl Place {
         }
     }
 
-    /// A text where an object with secrets belongs, or none of the words that may stand among the gateway's own.
+    /// A text where an object with secrets belongs, or what is no word where one may stand among the gateway's own.
     fn is_misplaced(&self, text: &str) -> bool {
         self.node.is_some_and(|node| match node.kind() {
             Type::Object | Type::Map => node.has_secret_members(),
-            Type::Enum(words) => node.is_at("gateway.auth.mode") && !words.contains(&text),
+            Type::Enum(words) => node.is_at("gateway.auth.mode") && !words.contains(&text) && !is_word(text),
             _ => false,
         })
     }
@@ -128,6 +128,11 @@ impl Place {
                     && key.path.rsplit('.').nth(1).is_some_and(|p| p == "env" || p == "vars")
             })
     }
+}
+
+/// Whether a text is one short word, as a mode or a slip of the pen for one: nobody's secret.
+fn is_word(text: &str) -> bool {
+    text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 /// Whether a text carries a secret inside an address (`user:pass@host`, `?token=`, `/bot123:abc/`, a webhook's path) or
