@@ -113,6 +113,12 @@ pub fn of_chosen_id(agent: &str, id: &str) -> String {
     format!("agent:{agent}:explicit:{}", id.to_lowercase())
 }
 
+/// The same where that key is another's, whose id differs by case alone: which letters are capitals tells them apart.
+pub fn apart(key: &str, id: &str) -> String {
+    let capitals = id.bytes().fold(0_u128, |bits, byte| bits << 1 | u128::from(byte.is_ascii_uppercase()));
+    format!("{key}~{capitals:x}")
+}
+
 /// The agent a canonical key belongs to; `main` for a key that names none, or none that may name a directory.
 pub fn agent_of(key: &str) -> &str {
     let agent = key.strip_prefix("agent:").and_then(|named| named.split_once(':')).map(|(agent, _)| agent);

@@ -63,6 +63,46 @@ fn m_1_an_unknown_session_id_begins_a_conversation_that_is_found_by_it() {
     assert!(gateway.state_dir().join("agents/ops/sessions/nightly-1.jsonl").exists());
 }
 
+// Keys are one in whatever case, as in the original; ids name files, where case counts.
+#[test]
+fn m_1_ids_that_differ_by_case_alone_are_conversations_of_their_own() {
+    let server = ModelServer::start(vec![texts(&["yes"])]);
+    let mut gateway = Gateway::start(&agents(&server));
+    let mut client = Client::operator(&gateway, 4);
+    let by_node = |id: &str| json!({"sessionId": id, "sessionKey": format!("agent:main:explicit:{id}")});
+    for (key, params, id) in [
+        ("k1", json!({"sessionId": "night"}), "night"),
+        ("k2", json!({"sessionId": "Night"}), "Night"),
+        ("k3", by_node("NIGHT"), "NIGHT"),
+        ("k4", by_node("night"), "night"),
+        ("k5", by_node("Night"), "Night"),
+        ("k6", json!({"sessionKey": "agent:main:EXPLICIT:NIGHT"}), "night"),
+    ] {
+        assert_eq!(turn_of(&mut client, key, params), id, "{key}");
+    }
+    gateway.stop();
+    gateway.restart();
+    client = Client::operator(&gateway, 4);
+    for (key, id, wanted) in [
+        ("k7", "night", ["k1", "k4", "k6", "k7"].as_slice()),
+        ("k8", "Night", &["k2", "k5", "k8"]),
+        ("k9", "NIGHT", &["k3", "k9"]),
+    ] {
+        assert_eq!(turn_of(&mut client, key, json!({"sessionId": id})), id);
+        let session = client.ok("sessions.resolve", json!({"sessionId": id}))["key"].clone();
+        let texts = history(&mut client, session.as_str().unwrap());
+        for n in 1..=9 {
+            let said = format!("k{n}");
+            assert_eq!(
+                texts.contains(&format!("\"{said}\"")),
+                wanted.contains(&&*said),
+                "{id} {said}: {texts}"
+            );
+        }
+        assert!(gateway.sessions_dir().join(format!("{id}.jsonl")).exists());
+    }
+}
+
 #[test]
 fn m_1_an_id_that_cannot_be_a_file_is_refused_in_words() {
     let server = ModelServer::start(vec![texts(&["yes"])]);

@@ -198,3 +198,31 @@ fn b_f11_an_index_that_cannot_be_opened_stays_and_its_agent_takes_no_work_until_
     gateway.restart();
     assert_eq!(said(&mut Client::operator(&gateway, 3)), ["hi", "hello"]);
 }
+
+// Issue 9: of an agent that left the configuration nobody hears that its index is unread.
+#[test]
+fn an_agent_that_left_is_unknown_though_its_index_could_not_be_read() {
+    let lists = |ids: &[&str]| json!({"agents": {"list": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()}});
+    let mut gateway = Gateway::start(&Setup::config(lists(&["main", "ada"])));
+    gateway.stop();
+    let dir = gateway.state_dir().join("agents/ada/sessions");
+    std::fs::create_dir_all(&dir).unwrap();
+    let _ = std::fs::remove_file(dir.join("sessions.json"));
+    std::os::unix::fs::symlink("sessions.json", dir.join("sessions.json")).unwrap();
+    gateway.restart();
+    let mut client = Client::operator(&gateway, 4);
+    let mut asked = |n: u32| {
+        let params =
+            json!({"message": "hi", "sessionKey": "agent:ada:main", "idempotencyKey": n.to_string()});
+        client.fails("chat.send", params)["message"].as_str().unwrap().to_string()
+    };
+    assert!(asked(1).contains("make it readable"), "{}", asked(2));
+    let mut config: Value = serde_json::from_slice(&std::fs::read(gateway.config_path()).unwrap()).unwrap();
+    merge(&mut config, &lists(&["main"]));
+    std::fs::write(gateway.config_path(), config.to_string()).unwrap();
+    let mut n = 2;
+    wait_for("unknown agent id", || {
+        n += 1;
+        asked(n).contains("unknown agent id \"ada\"").then_some(())
+    });
+}

@@ -27,7 +27,8 @@ pub(super) fn session_key(state: &State, params: &Params, conversation: Option<&
             let key = rules.canonical(raw)?;
             // Clients that cannot look an id up make this key of it; its session may have another one.
             let made_up = |id: &&str| {
-                key == session_key::of_chosen_id(session_key::agent_of(&key), id) && !state.sessions.has(&key)
+                key == session_key::of_chosen_id(session_key::agent_of(&key), id)
+                    && (!state.sessions.has(&key) || is_of_another(state, &key, id))
             };
             let agent = session_key::agent_of(&key);
             let agent =
@@ -61,7 +62,13 @@ fn session_with_id(state: &State, agent: Option<&str>, id: &str) -> Result<Strin
     if !is_session_id(id) {
         return Err(Error::invalid(format!("invalid agent params: sessionId must be {SESSION_ID}")));
     }
-    rules.canonical(&session_key::of_chosen_id(home, id))
+    let key = rules.canonical(&session_key::of_chosen_id(home, id))?;
+    Ok(if is_of_another(state, &key, id) { session_key::apart(&key, id) } else { key })
+}
+
+/// Whether the conversation of a key is one whose id differs from this one by case alone: keys do not tell them apart, files do.
+fn is_of_another(state: &State, key: &str, id: &str) -> bool {
+    state.sessions.session_id(key).is_some_and(|there| there != id && there.eq_ignore_ascii_case(id))
 }
 
 /// The session of a chat with `to`, or with the group named, as a message from there would find it (`bindings`,
