@@ -398,3 +398,89 @@ fn s_m2_an_answer_costs_little_more_than_its_bound() {
     let more = gateway.peak_kib() - before;
     assert!(more < 30 * MIB, "{more} KiB more than {before}");
 }
+
+// B-F14: what is known by name is held back from the first answer on; of another the first answer's events and
+// the command line say that what came before was no part of it.
+#[test]
+fn b_f14_the_first_answer_shows_no_reasoning_where_the_name_tells() {
+    let pause = || Step::Pause(Duration::from_millis(300));
+    let text = |text: &str| Step::Text(text.to_string());
+    let slow = || {
+        Reply::Stream(vec![
+            text("canary first"),
+            pause(),
+            text("\n</think>\n\nHel"),
+            pause(),
+            text("lo."),
+            Step::Done,
+        ])
+    };
+    let plain = Reply::Stream(vec![text("Plain "), pause(), text("words."), Step::Done]);
+    let server = ModelServer::start(vec![slow(), plain.clone(), plain]);
+    let gateway = start(&server, "test", "DeepSeek-R1-Distill-Qwen-7B", json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    assert_eq!(text_of(&turn(&mut client, "hi", "k1").unwrap()), "Hello.");
+    assert!(!json!(client.kept()).to_string().contains("canary"));
+    let first_word = |client: &mut Client, key: &str| {
+        assert_eq!(text_of(&turn(client, "hi", key).unwrap()), "Plain words.");
+        let is_first =
+            |frame: &Value| frame["event"] == "agent" && frame["payload"]["data"]["text"] == "Plain ";
+        client.kept().iter().any(is_first)
+    };
+    assert_eq!([first_word(&mut client, "k2"), first_word(&mut client, "k3")], [false, true]);
+
+    let server = ModelServer::start(vec![slow(), slow()]);
+    let gateway = start(&server, "test", "m", json!({}));
+    let mut client = Client::operator(&gateway, 4);
+    turn(&mut client, "hi", "k1").unwrap();
+    let kept = client.kept();
+    let said = |word: &str| {
+        let text =
+            |frame: &&Value| frame["payload"]["data"]["text"].as_str().is_some_and(|t| t.starts_with(word));
+        kept.iter().find(|frame| frame["event"] == "agent" && text(frame)).unwrap()["payload"]["data"].clone()
+    };
+    assert_eq!(said("canary")["replace"], Value::Null);
+    assert_eq!(said("Hel"), json!({"text": "Hel", "delta": "Hel", "replace": true}));
+    // The command line of another gateway, which does not know the model yet.
+    let gateway = start(&server, "test", "m", json!({}));
+    let (stdout, stderr) = crate::cli::text(&gateway.cli(&["agent", "--stream", "--message", "hi"]));
+    assert!(
+        stdout.ends_with("\nHello.\n") && stderr.contains("what is shown above was reasoning"),
+        "{stdout} {stderr}"
+    );
+}
+
+// Issue 9: a file of keys that there is no descriptor left for is not one that is damaged. How few are left when it is read
+// depends on what was opened before, so that several numbers are tried.
+#[test]
+fn b_f01_keys_that_no_descriptor_is_left_for_are_not_called_broken() {
+    let book = json!({"version": 1, "profiles": {"openai:default": {"type": "api_key", "provider": "openai", "key": "k"}}});
+    let mut is_seen = false;
+    for most in 10..=18 {
+        let dir = gateway::new_dir();
+        let state = dir.join("home/.openclaw");
+        std::fs::create_dir_all(state.join("agents/main/agent")).unwrap();
+        std::fs::write(
+            state.join("openclaw.json"),
+            json!({"gateway": {"mode": "local", "auth": {"token": TOKEN}}}).to_string(),
+        )
+        .unwrap();
+        std::fs::write(state.join("agents/main/agent/auth-profiles.json"), book.to_string()).unwrap();
+        let plain = gateway::command(&dir);
+        let mut limited = std::process::Command::new("timeout");
+        limited
+            .args(["2", "sh", "-c", &format!("ulimit -n {most}; exec \"$@\"")])
+            .args(["sh".as_ref(), plain.get_program()]);
+        limited
+            .env_clear()
+            .envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .current_dir(&dir);
+        let output = limited.args(["gateway", "--port", &gateway::free_port().to_string()]).output().unwrap();
+        let (stdout, stderr) = crate::cli::text(&output);
+        let told = stdout + &stderr;
+        is_seen |= told.contains("auth-profiles.json could not be read now: too many open files");
+        assert!(!told.contains("repair it"), "{most}: {told}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+    assert!(is_seen, "none of these numbers leaves too few for it");
+}

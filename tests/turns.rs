@@ -359,3 +359,103 @@ fn t1_2_an_empty_stop_behind_text_or_a_tool_ends_the_turn_well_in_each_wire_form
         assert_eq!(server.count(), 8, "{api}: no tool ran twice, and nothing was asked again");
     }
 }
+
+/// An answer in these pieces, far enough apart that each would be told by itself.
+fn slowly(pieces: &[&str]) -> Reply {
+    let step = |piece: &&str| [Step::Text(piece.to_string()), Step::Pause(Duration::from_millis(250))];
+    Reply::Stream(pieces.iter().flat_map(step).chain([Step::Done]).collect())
+}
+
+// Issue 9: the word for nothing is no words on any stream; what only begins like it is told whole.
+#[test]
+fn what_may_be_the_word_for_nothing_is_held_back_while_it_is_written() {
+    let silent = || slowly(&["NO", "_RE", "PLY", "\n"]);
+    let spoken = || slowly(&["NO", "_R", "oom left."]);
+    let server = ModelServer::start(vec![
+        silent(),
+        spoken(),
+        silent(),
+        spoken(),
+        silent(),
+        spoken(),
+        slowly(&["\nNO"]),
+    ]);
+    let mut config = server.config();
+    merge(&mut config, &crate::http_openai::endpoints(true));
+    let gateway = with_config(config);
+    let mut client = Client::operator(&gateway, 4);
+    let told = |client: &mut Client, key: &str| {
+        turn(client, "hi", key).unwrap();
+        client.event_where("chat", |p| p["state"] == "final");
+        let texts = |frame: &Value| match frame["event"].as_str() {
+            Some("agent") => frame["payload"]["data"]["text"].as_str().map(str::to_string),
+            Some("chat") => frame["payload"]["deltaText"].as_str().map(str::to_string),
+            _ => None,
+        };
+        client.kept().iter().filter_map(texts).collect::<Vec<String>>()
+    };
+    assert_eq!(told(&mut client, "k1"), Vec::<String>::new());
+    let words = told(&mut client, "k2");
+    assert!(!words.is_empty() && words.iter().all(|text| text.starts_with("NO_Room")), "{words:?}");
+    let cli = || crate::cli::text(&gateway.cli(&["agent", "--stream", "--message", "hi"])).0;
+    assert_eq!((cli().trim(), cli().trim()), ("No reply from agent.", "NO_Room left."));
+    let body = json!({"model": "openclaw", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let post = || crate::http_openai::post(&gateway, crate::http_openai::CHAT, "", &body).2.body;
+    let (nothing, something) = (post(), post());
+    assert!(!nothing.contains("NO") && !nothing.contains("PLY") && nothing.contains("[DONE]"), "{nothing}");
+    assert!(something.contains("\"NO_Room left.\"") || something.contains("\"NO_R"), "{something}");
+    assert!(post().contains("NO\""), "what ends like its beginning is said at the end");
+}
+
+/// An answer of Messages with these blocks, each in one piece, and the reason for its end.
+fn blocks(blocks: &[Value], why: &str) -> Reply {
+    let mut events = vec![json!({"type": "message_start", "message": {"usage": {"input_tokens": 3}}})];
+    for (n, block) in blocks.iter().enumerate() {
+        let (mut start, mut piece) = (block.clone(), Value::Null);
+        if block["type"] == "server_tool_use" {
+            piece = json!({"type": "input_json_delta", "partial_json": block["input"].to_string()});
+            start["input"] = json!({});
+        }
+        events.push(json!({"type": "content_block_start", "index": n, "content_block": start}));
+        if !piece.is_null() {
+            events.push(json!({"type": "content_block_delta", "index": n, "delta": piece}));
+        }
+        events.push(json!({"type": "content_block_stop", "index": n}));
+    }
+    events
+        .push(json!({"type": "message_delta", "delta": {"stop_reason": why}, "usage": {"output_tokens": 2}}));
+    events.push(json!({"type": "message_stop"}));
+    Reply::Stream(events.iter().map(|event| Step::Raw(format!("data: {event}\n\n").into_bytes())).collect())
+}
+
+// Issue 9: a server that works with tools of its own pauses; it gets its answer back as it was, and goes on.
+#[test]
+fn an_answer_that_its_server_paused_goes_on() {
+    let words = |text: &str| json!({"type": "text", "text": text});
+    let search =
+        json!({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "x"}});
+    let found = json!({"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"encrypted_content": "e"}]});
+    let paused = [words("Looking."), search, found, words("So far.")];
+    let server = ModelServer::start(vec![
+        blocks(&paused, "pause_turn"),
+        blocks(&[words("It is seven.")], "end_turn"),
+        texts(&["Later."]),
+        blocks(&paused[..2], "pause_turn"),
+    ]);
+    let mut config = server.config_for("anthropic-messages");
+    merge(&mut config, &json!({"gateway": {"limits": {"toolRounds": 3}}}));
+    let gateway = with_config(config);
+    let mut client = Client::operator(&gateway, 4);
+    let done = turn(&mut client, "what is it?", "k1").unwrap();
+    let said = done["result"]["payloads"].to_string();
+    assert!(said.contains("Looking.So far.") && said.contains("It is seven."), "{said}");
+    let sent = server.requests(2)[1]["body"]["messages"].as_array().unwrap().clone();
+    assert_eq!(sent.last().unwrap(), &json!({"role": "assistant", "content": paused}));
+    // Once it has gone on, the steps are over.
+    turn(&mut client, "and now?", "k2").unwrap();
+    let body = server.requests(3)[2]["body"].to_string();
+    assert!(!body.contains("web_search") && body.contains("It is seven."), "{body}");
+    let error = turn(&mut client, "again", "k3").unwrap_err();
+    assert!(error["message"].as_str().unwrap().contains("3 times without an answer"), "{error}");
+    assert_eq!(server.count(), 6);
+}

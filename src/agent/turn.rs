@@ -91,9 +91,11 @@ impl<'a> Turn<'a> {
                     return self.end_with_calls(&completion.tool_calls);
                 }
             }
-            let is_done = completion.tool_calls.is_empty();
-            if !is_done {
+            let is_done = completion.tool_calls.is_empty() && !completion.is_paused;
+            if !completion.tool_calls.is_empty() {
                 self.use_tools(&completion.tool_calls)?;
+            } else if !is_done {
+                self.count_round()?;
             }
             if self.take_mail(is_done)? {
                 return Ok(());
@@ -322,6 +324,12 @@ impl<'a> Turn<'a> {
         if job.cancel.reason().is_some() {
             return Err(job.cancel.error());
         }
+        self.count_round()
+    }
+
+    /// Fails where the model, or its server, has used tools too often.
+    fn count_round(&mut self) -> Result<()> {
+        let job = self.job;
         self.rounds += 1;
         job.budget.spend_round();
         let max = job.settings.limits.tool_rounds;

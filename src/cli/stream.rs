@@ -36,6 +36,9 @@ impl Stream {
         let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
         match (event, text("/stream"), text("/data/phase")) {
             ("agent", Some("assistant"), _) if self.wanted => {
+                if payload.pointer("/data/replace").is_some_and(|replaces| replaces == true) {
+                    self.note("note: what is shown above was reasoning; the answer follows");
+                }
                 if let Some(said) = text("/data/text") {
                     self.show(said, text("/data/delta") == Some(said));
                 }

@@ -34,6 +34,7 @@ pub fn stream(req: &ChatRequest, cancel: &Cancel, on: &mut dyn FnMut(Chunk)) -> 
         }
     }
     Ok(Completion {
+        is_paused: false,
         content: vec![message::text(&text)],
         stop_reason: "stop",
         usage: Usage::default(),

@@ -178,6 +178,8 @@ pub struct Completion {
     pub stop_reason: &'static str,
     pub usage: Usage,
     pub tool_calls: Vec<ToolCall>,
+    /// The server goes on with it when it gets it back.
+    pub is_paused: bool,
 }
 
 impl Completion {

@@ -24,9 +24,17 @@ pub(super) fn footer(wanted: Footer, finished: &Finished) -> String {
     }
 }
 
+/// The word by which an answer says that there is nothing to say.
+const SILENT: &str = "NO_REPLY";
+
 /// Whether an answer says that there is nothing to say.
 pub(super) fn is_silent(text: &str) -> bool {
-    matches!(text.trim(), "" | "NO_REPLY")
+    matches!(text.trim(), "" | SILENT)
+}
+
+/// Whether one that is being written may come to that: nothing of it is told before.
+pub(super) fn may_be_silent(text: &str) -> bool {
+    SILENT.starts_with(text.trim())
 }
 
 /// Counts of cache and reasoning only where there was some.

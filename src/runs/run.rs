@@ -122,8 +122,9 @@ pub(super) struct Run {
     pub(super) shows_reasoning: bool,
     /// What the session wants to read below an answer (`/usage`).
     pub(super) footer: Footer,
-    /// The next delta does not continue the last one.
+    /// The next delta does not continue the last one, in `chat` and in `agent` events.
     pub(super) replaces: bool,
+    pub(super) agent_replaces: bool,
     /// A heartbeat that has nothing to tell yet: it is no `chat`.
     pub(super) is_hushed: bool,
     /// Its `aborted` event was sent: nothing more of it is.
@@ -190,6 +191,7 @@ impl Run {
             shows_reasoning: false,
             footer: Footer::Off,
             replaces: false,
+            agent_replaces: false,
             silenced: false,
             calls: vec![call],
             new,

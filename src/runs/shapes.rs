@@ -42,8 +42,14 @@ pub(super) fn said(run: &Run, now: u64) -> Value {
 /// A `chat` event of a run; members of `more` that are null are left out.
 pub(super) fn chat_event(run: &Run, state: &str, more: Value) -> Value {
     let mut event = json!({"runId": run.new.id, "sessionKey": run.new.key, "seq": run.seq, "state": state});
-    if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
-        event.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+    if let (Some(event), Value::Object(more)) = (event.as_object_mut(), present(more)) {
+        event.extend(more);
     }
     event
+}
+
+/// An object without the members that are null.
+pub(super) fn present(mut object: Value) -> Value {
+    object.as_object_mut().into_iter().for_each(|map| map.retain(|_, value| !value.is_null()));
+    object
 }

@@ -1,6 +1,7 @@
 //! Stopping runs: on request, by their deadline, at the end of the process. Part of `Runs`, on the state thread.
 use super::Runs;
 use super::intake::Ask;
+use super::outcome::may_be_silent;
 use super::run::{Phase, Run};
 use super::shapes::{SAID, chat_event, said, stop_reason};
 use super::world::World;
@@ -34,7 +35,7 @@ impl Runs {
             return;
         }
         run.silenced = true;
-        let message = (!run.text.is_empty()).then(|| said(run, now));
+        let message = (!may_be_silent(&run.text)).then(|| said(run, now));
         let payload = chat_event(run, "aborted", json!({"stopReason": stop_reason(run), "message": message}));
         run.seq += 1;
         run.emit_around(world, &events::CHAT, &payload, &[(SAID, &Shared::of(&run.text))]);

@@ -3,8 +3,9 @@
 //! Part of `Runs`, on the state thread.
 use super::Runs;
 use super::origin::Wants;
+use super::outcome::{is_silent, may_be_silent};
 use super::run::{Run, Verbose};
-use super::shapes::{DELTA, DELTA_TEXT, SAID, TEXT, agent_event, chat_event, said};
+use super::shapes::{DELTA, DELTA_TEXT, SAID, TEXT, agent_event, chat_event, present, said};
 use super::world::World;
 use crate::agent::run::RunEvent;
 use crate::calls::stream::Piece;
@@ -74,7 +75,7 @@ impl Runs {
         run.stream_block();
         run.deliver_block(world);
         run.stream(Wants::Deltas, || Piece::NextMessage);
-        run.replaces = run.chat_told.bytes > 0;
+        (run.replaces, run.agent_replaces) = (run.chat_told.bytes > 0, false);
         run.text.clear();
         run.tags = Tags::default();
         (run.agent_told.bytes, run.chat_told.bytes) = (0, 0);
@@ -85,6 +86,7 @@ impl Runs {
         let Some(run) = self.map.get_mut(id) else { return };
         run.stream(Wants::Deltas, || Piece::Unsaid);
         run.replaces |= run.chat_told.bytes > 0;
+        run.agent_replaces |= run.agent_told.bytes > 0;
         run.text.clear();
         run.tags = Tags::default();
         run.undeliver();
@@ -135,7 +137,7 @@ impl Runs {
         let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
         let before = run.text.len();
         run.tags.push(delta, &mut run.text);
-        run.stream_new(before);
+        run.stream_new(before, may_be_silent);
         run.deliver_more(world);
         self.tell_text(world, id, false);
     }
@@ -152,10 +154,11 @@ impl Runs {
 
     /// Events carry the whole text so far, so they come less often as it grows: a run costs each client about
     /// 100 bytes a millisecond, however long its answer and however fast its model. `is_last` tells the rest, and gives
-    /// the text as it was told.
+    /// the text as it was told. What may be the word for nothing waits until it is known not to be.
     pub(super) fn tell_text(&mut self, world: &mut dyn World, id: &str, is_last: bool) -> Option<Shared> {
         let (now, mono) = (world.now(), world.mono());
-        let run = self.map.get_mut(id).filter(|r| !r.silenced)?;
+        let is_held = if is_last { is_silent } else { may_be_silent };
+        let run = self.map.get_mut(id).filter(|r| !r.silenced && !is_held(&r.text))?;
         let gap = run.text.len() as u64 / BYTES_PER_MS;
         let for_agent = run.agent_told.take(&run.text, mono, gap.min(MAX_GAP), is_last);
         let for_chat = match is_last {
@@ -168,7 +171,13 @@ impl Runs {
         let mut new = (first, whole.end(run.text.tail(first)));
         if for_agent.is_some() {
             run.seq += 1;
-            let payload = agent_event(run, "assistant", json!({"text": "", "delta": ""}), now);
+            let replace = std::mem::take(&mut run.agent_replaces).then_some(true);
+            let payload = agent_event(
+                run,
+                "assistant",
+                present(json!({"text": "", "delta": "", "replace": replace})),
+                now,
+            );
             run.emit_around(world, &events::AGENT_TEXT, &payload, &[(TEXT, &whole), (DELTA, &new.1)]);
         }
         if let Some(from) = for_chat {
@@ -227,31 +236,33 @@ impl Run {
         }
     }
 
-    /// What was added to the text behind `before`.
-    fn stream_new(&self, before: usize) {
+    /// What was added to the text behind `before`, with what was held back there.
+    fn stream_new(&self, before: usize, is_held: fn(&str) -> bool) {
+        let before = if may_be_silent(self.text.head(before)) { 0 } else { before };
         let new = self.text.tail(before);
-        if !new.is_empty() {
+        if !new.is_empty() && !is_held(&self.text) {
             self.stream(Wants::Deltas, || Piece::Text(new.to_string()));
         }
     }
 
-    /// The message is whole: what looked as if it were becoming a tag is text.
+    /// The message is whole: what looked as if it were becoming a tag, or the word for nothing, is text.
     pub(super) fn finish_text(&mut self) {
         let before = self.text.len();
         self.tags.finish(&mut self.text);
-        self.stream_new(before);
+        self.stream_new(before, is_silent);
     }
 
     /// The present message is whole.
     pub(super) fn stream_block(&self) {
-        if !super::outcome::is_silent(&self.text) {
+        if !is_silent(&self.text) {
             self.stream(Wants::Blocks, || Piece::Text(self.text.clone()));
         }
     }
 
     /// When there is something untold to tell, on the monotonic clock.
     pub(super) fn next_telling(&self) -> Option<u64> {
-        let is_untold = |told: &Told| told.bytes < self.text.len() && !self.silenced;
+        let is_held = self.silenced || may_be_silent(&self.text);
+        let is_untold = |told: &Told| told.bytes < self.text.len() && !is_held;
         let untold = [&self.agent_told, &self.chat_told].into_iter().filter(|t| is_untold(t));
         untold.map(|t| t.next_at).chain(self.next_block()).min()
     }

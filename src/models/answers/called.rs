@@ -76,6 +76,21 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// A step that the server took by itself.
+    pub fn server(&mut self, block: &Value) -> Taken {
+        self.grow(block.to_string().len())?;
+        self.push(Block::Server { block: block.clone(), input: String::new() })
+    }
+
+    /// More of what the server asked its own tool, if that is what came last.
+    pub fn server_input(&mut self, piece: &str) -> Taken {
+        match self.blocks.last_mut() {
+            Some(Block::Server { input, .. }) => input.push_str(piece),
+            _ => return Ok(()),
+        }
+        self.grow(piece.len())
+    }
+
     /// The latest call of a number.
     fn begun(&mut self, key: u64) -> Option<&mut Call> {
         self.blocks.iter_mut().rev().find_map(|block| match block {

@@ -32,8 +32,8 @@ pub fn read_object(text: &str, most_values: usize) -> Option<Value> {
     Some(value).filter(Value::is_object)
 }
 
-/// The blocks in the transcript's shape, and the tool calls.
-pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, Vec<ToolCall>) {
+/// The blocks in the transcript's shape, and the tool calls. Steps of the server's own are kept of an answer that it paused.
+pub fn of(blocks: Vec<Block>, details: Vec<Value>, is_paused: bool) -> (Vec<Value>, Vec<ToolCall>) {
     let (mut content, mut calls) = (Vec::new(), Vec::new());
     let (mut ids, mut values) = (HashSet::new(), MAX_VALUES);
     for block in blocks {
@@ -43,6 +43,15 @@ pub fn of(blocks: Vec<Block>, details: Vec<Value>) -> (Vec<Value>, Vec<ToolCall>
                 content.push(thinking(text, signature, redacted));
             }
             Block::Text(text) if text.is_empty() => {}
+            Block::Server { mut block, input } if is_paused => {
+                let asked = Some(input).filter(|input| !input.is_empty());
+                if let Some(asked) = asked.and_then(|input| read_object(&input, values)) {
+                    values = values.saturating_sub(count(&asked));
+                    block.as_object_mut().into_iter().for_each(|map| map.put("input", asked.clone()));
+                }
+                content.push(block);
+            }
+            Block::Server { .. } => {}
             Block::Text(text) => {
                 let mut block = json!({"type": "text"});
                 if let Some(map) = block.as_object_mut() {

@@ -42,9 +42,18 @@ pub type Taken = Result<(), Stop>;
 
 /// A piece of the answer of one kind.
 pub enum Block {
-    Thinking { text: String, signature: String, redacted: bool },
+    Thinking {
+        text: String,
+        signature: String,
+        redacted: bool,
+    },
     Text(String),
     Call(Call),
+    /// A step of the server's own tools, as it came, with the input that came behind it.
+    Server {
+        block: Value,
+        input: String,
+    },
 }
 
 pub struct Draft<'a> {
@@ -194,6 +203,7 @@ impl<'a> Draft<'a> {
             Block::Thinking { .. } => false,
             Block::Text(text) => !text.trim().is_empty(),
             Block::Call(_) => true,
+            Block::Server { .. } => self.end == Some(End::Paused),
         })
     }
 

@@ -6,6 +6,8 @@
 pub enum End {
     Stop,
     Length,
+    /// The server has worked on it with tools of its own for long enough; sent back as it is, it goes on.
+    Paused,
     /// It would not answer, or not go on.
     Refused,
     /// The server gave up in the middle.
@@ -46,6 +48,7 @@ pub fn of(reason: &str) -> Option<End> {
     match reason.as_str() {
         "" | "null" | "none" | "unspecified" | "finish_reason_unspecified" => None,
         "insufficient_system_resource" => Some(End::Broken),
+        "pause_turn" => Some(End::Paused),
         _ if says(&FAILURES) => Some(End::Broken),
         "sensitive" | "recitation" | "spii" | "language" => Some(End::Refused),
         _ if says(&["content_filter", "safety", "refus", "prohibited", "blocklist", "guardrail"]) => {
@@ -69,6 +72,7 @@ mod tests {
             (Some(End::Stop), &["stop", "end_turn", "eos", "tool_calls", "function_call", "STOP"]),
             (Some(End::Length), &["length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length"]),
             (Some(End::Length), &["model_context_window_exceeded"]),
+            (Some(End::Paused), &["pause_turn"]),
             (
                 Some(End::Refused),
                 &["content_filter", "refusal", "SAFETY", "IMAGE_SAFETY", "content_filtered"],

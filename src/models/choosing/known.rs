@@ -70,6 +70,15 @@ pub fn reasons(p: &Provider) -> bool {
     p.reasoning || (REASONING.iter().any(|part| name.contains(part)) && !name.contains("instruct"))
 }
 
+/// Parts of the names of models whose templates open the tag of reasoning, so that their answers only close it.
+const OPENED: [&str; 4] = ["deepseek-r1", "qwq", "-thinking-2507", "a3b-thinking"];
+
+/// Whether a model is known to begin its answers within reasoning, where its server does not take that out.
+pub fn begins_inside(p: &Provider) -> bool {
+    let name = p.model.to_ascii_lowercase();
+    OPENED.iter().any(|part| name.contains(part))
+}
+
 /// Whether a message of the conversation shows that the model reasons.
 pub fn has_reasoned(p: &Provider, message: &Value) -> bool {
     let content = message.get("content").and_then(Value::as_array).into_iter().flatten();

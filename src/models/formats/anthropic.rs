@@ -67,7 +67,9 @@ impl Reader for Messages {
                     "text_delta" => draft.text(text(delta, "text")),
                     "thinking_delta" => draft.thinking(text(delta, "thinking")),
                     "signature_delta" => draft.sign(text(delta, "signature")),
-                    "input_json_delta" if self.closed == Some(index) => Ok(()),
+                    "input_json_delta" if self.closed == Some(index) => {
+                        draft.server_input(text(delta, "partial_json"))
+                    }
                     "input_json_delta" => match delta.get("partial_json") {
                         Some(object @ Value::Object(_)) => draft.call(index, "", "", &object.to_string()),
                         _ => draft.call(index, "", "", text(delta, "partial_json")),
@@ -125,8 +127,14 @@ fn block(index: u64, block: &Value, draft: &mut Draft) -> Taken {
             let input = input(block).map(Value::to_string).unwrap_or_default();
             draft.call(index, text(block, "id"), text(block, "name"), &input)
         }
+        kind if is_servers(kind) => draft.server(block),
         _ => Ok(()),
     }
+}
+
+/// Whether a block is a step of tools that the server itself calls, or what came of it.
+pub fn is_servers(kind: &str) -> bool {
+    kind.ends_with("_tool_use") || kind.ends_with("_tool_result")
 }
 
 /// A call's arguments, where they come with its start.

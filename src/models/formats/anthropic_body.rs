@@ -4,10 +4,12 @@
 //! last message are marked for the server's cache. Thinking goes back to the model that made it, with its proof;
 //! servers other than Anthropic's get it without one too, and whether they were asked to think or not.
 use crate::json::{self, Put, json};
+use crate::models::anthropic::is_servers;
 use crate::models::format::text as member;
-use crate::models::messages::{Called, Item, LEFT_OUT, arguments, items, own_thinking, parts, text};
+use crate::models::messages::{Called, Item, LEFT_OUT, arguments, is_own, items, own_thinking, parts, text};
 use crate::models::provider::{ChatRequest, Provider, Thinking};
 use crate::models::wanted;
+use crate::sessions::message;
 use serde_json::{Map, Value};
 
 /// The answer's length where the configuration names none; the server insists on one.
@@ -21,9 +23,14 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
     let budget = budget(p, request.thinking).filter(|_| may_think(p, &items));
     let gives_back = budget.is_some() || !is_strict(p);
     let mut turns = Turns::default();
-    for item in &items {
+    let is_answer = |item: &&Item| matches!(item, Item::Assistant { calls, .. } if calls.is_empty());
+    let paused = items.len() - items.iter().rev().take_while(is_answer).count();
+    for (n, item) in items.iter().enumerate() {
         match item {
             Item::User(message) => turns.add("user", content(p, message)),
+            Item::Assistant { message, .. } if n >= paused => {
+                turns.add("assistant", as_it_came(p, message, gives_back))
+            }
             Item::Assistant { message, calls, .. } => {
                 let said: Vec<Value> = said(message, calls).collect();
                 // What led to no call is over with its answer.
@@ -91,14 +98,34 @@ fn proofs(p: &Provider, message: &Value) -> Vec<Value> {
         let has = |name: &str| !member(block, name).is_empty();
         has("thinkingSignature") || (!is_strict(p) && has("thinking"))
     };
-    let shown = own_thinking(p, message).into_iter().filter(is_proof).map(|block| {
-        let proof = member(block, "thinkingSignature");
-        if block.get("redacted").is_some_and(|r| r == true) {
-            return json!({"type": "redacted_thinking", "data": proof});
-        }
-        json!({"type": "thinking", "thinking": member(block, "thinking"), "signature": proof})
+    own_thinking(p, message).into_iter().filter(is_proof).map(proof).collect()
+}
+
+fn proof(block: &Value) -> Value {
+    let proof = member(block, "thinkingSignature");
+    if block.get("redacted").is_some_and(|r| r == true) {
+        return json!({"type": "redacted_thinking", "data": proof});
+    }
+    json!({"type": "thinking", "thinking": member(block, "thinking"), "signature": proof})
+}
+
+/// An answer behind which nothing stands: its server paused it, and goes on from what came of it.
+fn as_it_came(p: &Provider, message: &Value, gives_back: bool) -> Vec<Value> {
+    let is_own = is_own(p, message);
+    let proofs = if gives_back { proofs(p, message) } else { Vec::new() };
+    let mut proofs = proofs.into_iter();
+    let blocks = message::blocks(message).iter().filter_map(|block| match member(block, "type") {
+        "text" if !member(block, "text").trim().is_empty() => Some(block.clone()),
+        "thinking" => proofs.next(),
+        kind if is_own && is_servers(kind) => Some(block.clone()),
+        _ => None,
     });
-    shown.collect()
+    let mut blocks: Vec<Value> = blocks.collect();
+    // White space at the end is refused.
+    if let Some(Value::String(text)) = blocks.last_mut().and_then(|block| block.get_mut("text")) {
+        text.truncate(text.trim_end().len());
+    }
+    blocks
 }
 
 fn said<'a>(message: &'a Value, calls: &'a [Called]) -> impl Iterator<Item = Value> + use<'a> {
@@ -181,11 +208,13 @@ impl Turns {
     }
 
     fn finish(mut self) -> Value {
-        for (_, content) in &mut self.0 {
+        let is_paused = self.0.last().is_some_and(|(role, _)| *role == "assistant");
+        let others = self.0.len() - usize::from(is_paused);
+        for (_, content) in self.0.iter_mut().take(others) {
             // Stable, so that everything else keeps its order.
             crate::order::by_key(content, role_in_message);
         }
-        if let Some((_, content)) = self.0.last_mut()
+        if let Some((_, content)) = self.0.iter_mut().take(others).last()
             && let Some(last) = content.pop()
         {
             content.push(if may_cache(&last) { cached(last) } else { last });

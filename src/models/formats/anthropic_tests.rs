@@ -197,6 +197,9 @@ fn each_end_is_known() {
     for stop in ["end_turn", "stop_sequence", "pause_turn", "new_word"] {
         check(stop, yes.clone(), Ok("stop"));
     }
+    let search = json!([{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}]);
+    check("pause_turn", search.clone(), Ok("stop"));
+    check("end_turn", search, Err("empty answer"));
     // B-F17: what was said before is shown, but it is no whole answer.
     check("refusal", yes.clone(), Err("stopped in the middle"));
     check("max_tokens", yes, Ok("length"));

@@ -27,13 +27,14 @@ impl Reply<'_> {
         }
         let usage = self.counted();
         let details = std::mem::take(&mut self.draft.details);
-        let (content, tool_calls) = content::of(self.draft.take_blocks(), details);
+        let is_paused = end == End::Paused;
+        let (content, tool_calls) = content::of(self.draft.take_blocks(), details, is_paused);
         let stop_reason = match end {
             _ if !tool_calls.is_empty() => "toolUse",
             End::Length => "length",
-            End::Stop | End::Refused | End::Broken => "stop",
+            End::Stop | End::Paused | End::Refused | End::Broken => "stop",
         };
-        Ok(Completion { content, stop_reason, usage, tool_calls })
+        Ok(Completion { content, stop_reason, usage, tool_calls, is_paused })
     }
 
     /// Whether the model ends a turn without another word, as many do after a tool whose work needs none.
@@ -54,7 +55,7 @@ impl Reply<'_> {
     pub fn keep(&mut self, is_stopped: bool) {
         // The answer failed already; what cannot be settled any more is left out.
         let _ = self.draft.finish();
-        let (mut content, ..) = content::of(self.draft.take_blocks(), Vec::new());
+        let (mut content, ..) = content::of(self.draft.take_blocks(), Vec::new(), false);
         content.retain(|block| block.get("type").is_some_and(|kind| kind != "toolCall"));
         content.retain(|block| !is_stopped || block.get("type").is_some_and(|kind| kind == "text"));
         let usage = if is_stopped { Usage::default() } else { self.counted() };
