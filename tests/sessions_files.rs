@@ -216,7 +216,7 @@ fn an_agent_that_left_is_unknown_though_its_index_could_not_be_read() {
             json!({"message": "hi", "sessionKey": "agent:ada:main", "idempotencyKey": n.to_string()});
         client.fails("chat.send", params)["message"].as_str().unwrap().to_string()
     };
-    assert!(asked(1).contains("make it readable"), "{}", asked(2));
+    assert!(asked(1).contains("sessions.json"), "{}", asked(2));
     let mut config: Value = serde_json::from_slice(&std::fs::read(gateway.config_path()).unwrap()).unwrap();
     merge(&mut config, &lists(&["main"]));
     std::fs::write(gateway.config_path(), config.to_string()).unwrap();

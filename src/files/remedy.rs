@@ -12,9 +12,7 @@ pub fn remedy(path: &Path, e: &Error) -> String {
             Some(file) => format!("{} is a file: move it away, a directory belongs there", file.display()),
             None => "make a directory of what is a file above it".to_string(),
         },
-        _ if is(&[Errno::MFILE, Errno::NFILE, Errno::NOMEM]) => {
-            "close what else is open, or raise the limit (ulimit -n)".to_string()
-        }
+        _ if super::is_short(e) => "close what else is open, or raise the limit (ulimit -n)".to_string(),
         _ if is(&[Errno::LOOP]) => "put the file in the place of links that lead in a circle".to_string(),
         _ => "see to the disk that it lies on".to_string(),
     }

@@ -83,7 +83,6 @@ impl Sessions {
         for (id, index) in added.into_iter().filter(|(id, _)| ids.contains(id)) {
             self.bring(id, index);
         }
-        self.unread.retain(|id, _| ids.contains(id));
         for (id, agent) in &mut self.agents {
             agent.is_leaving = !ids.contains(id);
         }
