@@ -2,8 +2,9 @@
 //!
 //! Runs on the command line's thread. Names are judged here, so whoever unpacks can trust them: relative, no `..`,
 //! nothing twice. Nothing is unpacked here, and no size is believed that the archive's own length does not bear out,
-//! so an archive cannot become larger than it is.
-use super::tar::{Entry, Reader, damaged};
+//! so an archive cannot become larger than it is, or than a compressed one can.
+use super::tar::Entry;
+use super::untar::{Reader, damaged, unread};
 use super::{Hashing, LAYOUT, MANIFEST, MAX_MANIFEST};
 use crate::error::{Error, Result};
 use crate::json;
@@ -51,8 +52,7 @@ pub fn walk(archive: &Path, each: &mut dyn FnMut(&Entry, &mut dyn Read) -> Resul
         if entry.is_dir {
             continue;
         }
-        io::copy(&mut hashing, &mut io::sink())
-            .map_err(|e| Error::io(format_args!("read {}", archive.display()), e))?;
+        io::copy(&mut hashing, &mut io::sink()).map_err(|e| in_archive(unread(&e)))?;
         if expected.remove(&entry.path) != Some((entry.size, hashing.hex())) {
             return Err(in_archive(damaged("a file is not the one of the manifest")));
         }
@@ -69,6 +69,11 @@ pub fn walk(archive: &Path, each: &mut dyn FnMut(&Entry, &mut dyn Read) -> Resul
 /// Checks the whole archive.
 pub fn verify(archive: &Path) -> Result<Contents> {
     walk(archive, &mut |_, _| Ok(()))
+}
+
+/// What the manifest says, but for its files; nothing else is read.
+pub fn about(archive: &Path) -> Result<Map<String, Value>> {
+    Ok(manifest(&mut open(archive)?)?.0)
 }
 
 fn open(archive: &Path) -> Result<Reader> {
@@ -100,7 +105,8 @@ fn manifest(reader: &mut Reader) -> Result<(Map<String, Value>, Rows)> {
     let no_backup = || damaged("it does not begin with a manifest");
     let entry =
         reader.next_entry()?.filter(|entry| entry.path == MANIFEST && !entry.is_dir).ok_or_else(no_backup)?;
-    if entry.size > MAX_MANIFEST {
+    // It is not compressed, or not by much.
+    if entry.size > MAX_MANIFEST || entry.size / 32 > reader.length {
         return Err(damaged("its manifest is too large"));
     }
     let mut text = Vec::new();

@@ -46,7 +46,8 @@ pub fn create(env: &Env, plan: &Plan, options: Options, archive: &Path) -> Resul
     name.push(format!(".{}.tmp", std::process::id()));
     let temp = archive.with_file_name(name);
     let file = files::private_options().create_new(true).open(&temp).map_err(failed)?;
-    let created = write(env, plan, options, file, &failed).and_then(|(files, vanished)| {
+    let writer = Writer::new(file, is_packed(archive));
+    let created = write(env, plan, options, writer, &failed).and_then(|(files, vanished)| {
         std::fs::rename(&temp, archive).map_err(failed)?;
         let bytes = std::fs::metadata(archive).map_err(failed)?.len();
         Ok(Created { bytes, files, vanished })
@@ -58,11 +59,16 @@ pub fn create(env: &Env, plan: &Plan, options: Options, archive: &Path) -> Resul
     created.map_err(|e| if e.message().starts_with("write backup") { e } else { e.context("make a backup") })
 }
 
+/// Whether an archive of this name is compressed.
+pub fn is_packed(archive: &Path) -> bool {
+    archive.extension().is_some_and(|end| end == "gz" || end == "tgz")
+}
+
 fn write(
     env: &Env,
     plan: &Plan,
     options: Options,
-    file: File,
+    mut writer: Writer,
     failed: &dyn Fn(io::Error) -> Error,
 ) -> Result<(usize, u64)> {
     let about = |files: Vec<Value>, vanished: u64| manifest(env, plan, options, files, vanished).to_string();
@@ -73,8 +79,7 @@ fn write(
             "make a backup: too many files for one; leave the workspaces out with --no-include-workspace",
         ));
     }
-    let mut writer = Writer::new(file);
-    let start = writer.reserve(MANIFEST, room as u64).map_err(failed)?;
+    writer.reserve(MANIFEST, room as u64).map_err(failed)?;
     let mut rows = Vec::new();
     let mut vanished = 0;
     for item in &plan.items {
@@ -90,7 +95,7 @@ fn write(
         }
     }
     let files = rows.len();
-    writer.finish(Some((start, about(rows, vanished).as_bytes()))).map_err(failed)?;
+    writer.finish(about(rows, vanished).as_bytes()).map_err(failed)?;
     Ok((files, vanished))
 }
 
@@ -173,7 +178,7 @@ fn manifest(env: &Env, plan: &Plan, options: Options, files: Vec<Value>, vanishe
         "createdAt": clock::iso(clock::now_ms()),
         "runtimeVersion": crate::version::VERSION,
         "platform": std::env::consts::OS,
-        "options": {"includeWorkspace": options.workspaces, "onlyConfig": options.only_config},
+        "options": options.to_json(),
         "paths": {"stateDir": env.state_dir, "configPath": env.config_path},
         "roots": plan.roots,
         "skipped": plan.skipped,

@@ -131,39 +131,71 @@ impl Place {
         make.into_iter().chain(aside).chain([format!("mv {here} {to}")]).collect()
     }
 
-    /// Does it. What was in its place is kept beside it; gives where.
-    pub fn put(&self) -> Result<Vec<PathBuf>> {
+    /// Does it, and writes what was moved to the end of `done`. What was in its place is kept beside it.
+    fn put(&self, done: &mut Vec<Swap>) -> Result<()> {
         if !self.has_files {
-            return exchange(&self.here, &self.to).map(|old| old.into_iter().collect());
+            done.push(Swap::make(&self.here, &self.to)?);
+            return Ok(());
         }
         let failed = |e| Error::io(format_args!("read directory {}", self.here.display()), e);
-        let mut kept = Vec::new();
         for entry in std::fs::read_dir(&self.here).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            kept.extend(exchange(&entry.path(), &self.to.join(entry.file_name()))?);
+            done.push(Swap::make(&entry.path(), &self.to.join(entry.file_name()))?);
         }
-        Ok(kept)
+        Ok(())
     }
 }
 
-fn exchange(from: &Path, to: &Path) -> Result<Option<PathBuf>> {
-    let moved = |from: &Path, to: &Path| {
-        let doing = || format!("move {} to {}", from.display(), to.display());
-        std::fs::rename(from, to).map_err(|e| Error::io(doing(), e))
+/// Puts all of them in their places, or none.
+pub fn put(places: &[Place]) -> Result<Vec<Swap>> {
+    let mut done = Vec::new();
+    for place in places {
+        if let Err(e) = place.put(&mut done) {
+            undo(&done)?;
+            return Err(e.context(format_args!("put {} in its place", place.name)));
+        }
+    }
+    Ok(done)
+}
+
+/// Everything back to where it was.
+pub fn undo(done: &[Swap]) -> Result<()> {
+    let back = |swap: &Swap| {
+        moved(&swap.to, &swap.from)?;
+        swap.old.as_ref().map_or(Ok(()), |old| moved(old, &swap.to))
     };
-    if let Some(dir) = to.parent() {
-        files::private_dir(dir)?;
+    done.iter().rev().try_for_each(back)
+}
+
+/// Something that was put in its place.
+pub struct Swap {
+    from: PathBuf,
+    to: PathBuf,
+    /// Where that is now which was there before.
+    pub old: Option<PathBuf>,
+}
+
+impl Swap {
+    fn make(from: &Path, to: &Path) -> Result<Swap> {
+        if let Some(dir) = to.parent() {
+            files::private_dir(dir)?;
+        }
+        let old = std::fs::symlink_metadata(to).is_ok().then(|| aside(to));
+        if let Some(old) = &old {
+            moved(to, old)?;
+        }
+        let done = moved(from, to);
+        if let (Err(_), Some(old)) = (&done, &old) {
+            // Nothing came in its place.
+            moved(old, to)?;
+        }
+        done.map(|()| Swap { from: from.to_path_buf(), to: to.to_path_buf(), old })
     }
-    let old = std::fs::symlink_metadata(to).is_ok().then(|| aside(to));
-    if let Some(old) = &old {
-        moved(to, old)?;
-    }
-    let done = moved(from, to);
-    if let (Err(_), Some(old)) = (&done, &old) {
-        // Nothing came in its place.
-        moved(old, to)?;
-    }
-    done.map(|()| old)
+}
+
+fn moved(from: &Path, to: &Path) -> Result<()> {
+    let doing = || format!("move {} to {}", from.display(), to.display());
+    std::fs::rename(from, to).map_err(|e| Error::io(doing(), e))
 }
 
 /// A free name beside a path for what is there.

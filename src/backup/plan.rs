@@ -8,7 +8,9 @@ use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files::real;
+use crate::json::json;
 use serde::Serialize;
+use serde_json::Value;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,13 @@ const NOT_KEPT: [&str; 2] = ["logs", "trash"];
 pub struct Options {
     pub only_config: bool,
     pub workspaces: bool,
+}
+
+impl Options {
+    /// As a manifest tells them.
+    pub fn to_json(self) -> Value {
+        json!({"includeWorkspace": self.workspaces, "onlyConfig": self.only_config})
+    }
 }
 
 /// A place that is kept as a whole.

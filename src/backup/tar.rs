@@ -1,18 +1,17 @@
 //! Plain tar (ustar, with pax headers for long names), as much of it as a backup needs: files and directories.
 //!
-//! Runs on the command line's thread. The reader takes only what the writer writes: no links, no devices, no other
-//! headers. It judges structure, not names; whether a name may be used is decided in `archive`.
-use crate::error::{Error, Result};
-use crate::parts::{Parts, first};
+//! Runs on the command line's thread. Writes archives; `untar` reads them.
+use super::gzip::{self, Packer};
+use crate::parts::first;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 
-const BLOCK: u64 = 512;
+pub const BLOCK: u64 = 512;
 /// Longest name a plain header holds.
-const NAME: usize = 100;
+pub const NAME: usize = 100;
 /// A pax header may be this long, bytes.
-const MAX_PAX: u64 = 16 << 10;
+pub const MAX_PAX: u64 = 16 << 10;
 /// What eleven octal digits can say: 8 GiB less one byte.
 pub const MAX_FILE: u64 = 0o77777777777;
 
@@ -40,13 +39,35 @@ impl Entry {
 }
 
 pub struct Writer {
-    out: BufWriter<File>,
+    out: Out,
     at: u64,
+    reserved: Option<(Entry, u64)>,
+}
+
+enum Out {
+    Plain(BufWriter<File>),
+    Packed(Box<Packer>),
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Out::Plain(out) => out.write(bytes),
+            Out::Packed(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Writer {
-    pub fn new(file: File) -> Writer {
-        Writer { out: BufWriter::with_capacity(64 << 10, file), at: 0 }
+    /// Compressed where `is_packed` says so.
+    pub fn new(file: File, is_packed: bool) -> Writer {
+        let out = BufWriter::with_capacity(64 << 10, file);
+        let out = if is_packed { Out::Packed(Box::new(Packer::new(out))) } else { Out::Plain(out) };
+        Writer { out, at: 0, reserved: None }
     }
 
     /// Adds an entry and exactly `entry.size` bytes of `content`; fails when there are fewer.
@@ -60,22 +81,31 @@ impl Writer {
         self.pad()
     }
 
-    /// Adds an entry whose content is written at the end; gives where it lies.
-    pub fn reserve(&mut self, path: &str, size: u64) -> io::Result<u64> {
-        self.head(&Entry::file(path, 0o600, size, 0))?;
-        let start = self.at;
-        io::copy(&mut io::repeat(b' ').take(size), &mut self.out)?;
-        self.at += size;
-        self.pad()?;
-        Ok(start)
+    /// Adds an entry of at most `size` bytes, with a short name, whose content is given at the end. The first one only:
+    /// it has a length of its own in what is compressed, too.
+    pub fn reserve(&mut self, path: &str, size: u64) -> io::Result<()> {
+        let entry = Entry::file(path, 0o600, size, 0);
+        let bytes = whole(&entry, b"");
+        match &mut self.out {
+            Out::Plain(out) => out.write_all(&bytes)?,
+            Out::Packed(out) => out.add_member(&gzip::stored(&bytes))?,
+        }
+        self.reserved = Some((entry, self.at));
+        self.at += bytes.len() as u64;
+        Ok(())
     }
 
-    /// Ends the archive, puts bytes where a place was reserved and waits for the disk.
-    pub fn finish(mut self, reserved: Option<(u64, &[u8])>) -> io::Result<()> {
+    /// Ends the archive, puts the content where a place was reserved and waits for the disk.
+    pub fn finish(mut self, content: &[u8]) -> io::Result<()> {
         self.out.write_all(&[0; 2 * BLOCK as usize])?;
-        let file = self.out.into_inner().map_err(|e| e.into_error())?;
-        if let Some((start, bytes)) = reserved {
-            file.write_all_at(bytes, start)?;
+        let (out, is_packed) = match self.out {
+            Out::Plain(out) => (out, false),
+            Out::Packed(out) => (out.finish()?, true),
+        };
+        let file = out.into_inner().map_err(|e| e.into_error())?;
+        if let Some((entry, start)) = self.reserved {
+            let bytes = whole(&entry, content);
+            file.write_all_at(&if is_packed { gzip::stored(&bytes) } else { bytes }, start)?;
         }
         file.sync_all()
     }
@@ -95,22 +125,8 @@ impl Writer {
     }
 
     fn block(&mut self, name: &[u8], mode: u32, size: u64, modified: u64, kind: u8) -> io::Result<()> {
-        let mut block = Vec::with_capacity(BLOCK as usize);
-        block.extend_from_slice(name);
-        block.resize(NAME, 0);
-        // Mode, owner, group, size, time, and blanks where the checksum will stand.
-        let fields = format!("{mode:07o}\0{:07o}\0{:07o}\0{size:011o}\0{modified:011o}\0        ", 0, 0);
-        block.extend_from_slice(fields.as_bytes());
-        block.push(kind);
-        block.resize(257, 0);
-        block.extend_from_slice(b"ustar\x0000");
-        block.resize(BLOCK as usize, 0);
-        let sum = format!("{:06o}\0 ", checksum(&block));
-        for (to, from) in block.iter_mut().skip(148).zip(sum.bytes()) {
-            *to = from;
-        }
         self.at += BLOCK;
-        self.out.write_all(&block)
+        self.out.write_all(&header(name, mode, size, modified, kind))
     }
 
     fn pad(&mut self) -> io::Result<()> {
@@ -118,6 +134,33 @@ impl Writer {
         self.at += missing;
         io::copy(&mut io::repeat(0).take(missing), &mut self.out).map(drop)
     }
+}
+
+/// A file's header, its content, blanks up to its size, and its padding.
+fn whole(entry: &Entry, content: &[u8]) -> Vec<u8> {
+    let mut bytes = header(entry.path.as_bytes(), entry.mode, entry.size, entry.modified, b'0');
+    bytes.extend_from_slice(content);
+    bytes.resize(BLOCK as usize + entry.size as usize, b' ');
+    bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), 0);
+    bytes
+}
+
+fn header(name: &[u8], mode: u32, size: u64, modified: u64, kind: u8) -> Vec<u8> {
+    let mut block = Vec::with_capacity(BLOCK as usize);
+    block.extend_from_slice(name);
+    block.resize(NAME, 0);
+    // Mode, owner, group, size, time, and blanks where the checksum will stand.
+    let fields = format!("{mode:07o}\0{:07o}\0{:07o}\0{size:011o}\0{modified:011o}\0        ", 0, 0);
+    block.extend_from_slice(fields.as_bytes());
+    block.push(kind);
+    block.resize(257, 0);
+    block.extend_from_slice(b"ustar\x0000");
+    block.resize(BLOCK as usize, 0);
+    let sum = format!("{:06o}\0 ", checksum(&block));
+    for (to, from) in block.iter_mut().skip(148).zip(sum.bytes()) {
+        *to = from;
+    }
+    block
 }
 
 /// `<length> path=<path>\n`, where the length counts its own digits.
@@ -131,135 +174,26 @@ fn pax_record(path: &str) -> String {
 }
 
 /// The sum of all bytes, those of the checksum's own field counted as blanks.
-fn checksum(block: &[u8]) -> u32 {
+pub fn checksum(block: &[u8]) -> u32 {
     let own = |place: usize| (148..156).contains(&place);
     block.iter().enumerate().map(|(place, byte)| if own(place) { 32 } else { u32::from(*byte) }).sum()
 }
 
-/// Reads an archive from its start to its end; `Read` gives the content of the present entry.
-pub struct Reader {
-    input: BufReader<File>,
-    /// Bytes of the archive behind the present place.
-    rest: u64,
-    /// Bytes of the present entry's content that were not read yet.
-    left: u64,
-    padding: u64,
-}
-
-impl Reader {
-    pub fn new(file: File) -> io::Result<Reader> {
-        let rest = file.metadata()?.len();
-        Ok(Reader { input: BufReader::with_capacity(64 << 10, file), rest, left: 0, padding: 0 })
-    }
-
-    /// The next entry; `None` at the proper end of the archive.
-    pub fn next_entry(&mut self) -> Result<Option<Entry>> {
-        let mut long = None;
-        loop {
-            self.skip(self.left + self.padding)?;
-            let Some((entry, kind)) = self.head()? else { return Ok(None) };
-            match kind {
-                b'x' if entry.size <= MAX_PAX && long.is_none() => {
-                    let mut record = vec![0; entry.size as usize];
-                    self.read_exact(&mut record).map_err(|_| cut_off())?;
-                    long = Some(path_of(&record).ok_or_else(|| damaged("a long name cannot be read"))?);
-                }
-                b'0' | b'5' => {
-                    let path = long.unwrap_or(entry.path);
-                    let path = path.strip_suffix('/').filter(|_| kind == b'5').unwrap_or(&path).to_string();
-                    return Ok(Some(Entry { path, is_dir: kind == b'5', ..entry }));
-                }
-                b'1' | b'2' => return Err(damaged("it holds a link, which no backup of this program does")),
-                _ => return Err(damaged("it holds an entry that no backup of this program does")),
-            }
-        }
-    }
-
-    fn head(&mut self) -> Result<Option<(Entry, u8)>> {
-        let block = self.raw_block()?;
-        if block.iter().all(|byte| *byte == 0) {
-            return match self.raw_block()?.iter().all(|byte| *byte == 0) {
-                true => Ok(None),
-                false => Err(damaged("it does not end as an archive")),
-            };
-        }
-        let field = |from: usize, to: usize| block.part(from..to);
-        let number = |from, to| octal(field(from, to)).ok_or_else(|| damaged("a header cannot be read"));
-        if number(148, 156)? != u64::from(checksum(&block)) {
-            return Err(damaged("a header's checksum is wrong"));
-        }
-        let name = field(0, NAME);
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-        let path = String::from_utf8_lossy(name).into_owned();
-        let (mode, size, modified) = (number(100, 108)? as u32, number(124, 136)?, number(136, 148)?);
-        if size > self.rest {
-            return Err(cut_off());
-        }
-        self.left = size;
-        self.padding = size.next_multiple_of(BLOCK) - size;
-        let kind = block.get(156).copied().unwrap_or_default();
-        Ok(Some((Entry { path, is_dir: false, mode: mode & 0o777, size, modified }, kind)))
-    }
-
-    fn raw_block(&mut self) -> Result<[u8; BLOCK as usize]> {
-        let mut block = [0; BLOCK as usize];
-        self.input.read_exact(&mut block).map_err(|_| cut_off())?;
-        self.rest = self.rest.saturating_sub(BLOCK);
-        Ok(block)
-    }
-
-    fn skip(&mut self, bytes: u64) -> Result<()> {
-        let offset = i64::try_from(bytes).map_err(|_| cut_off())?;
-        self.input.seek_relative(offset).map_err(|_| cut_off())?;
-        self.rest = self.rest.checked_sub(bytes).ok_or_else(cut_off)?;
-        (self.left, self.padding) = (0, 0);
-        Ok(())
-    }
-}
-
-impl Read for Reader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let read = self.input.read(buffer.head_mut(most))?;
-        self.left -= read as u64;
-        self.rest = self.rest.saturating_sub(read as u64);
-        Ok(read)
-    }
-}
-
-/// The path of a pax header that holds nothing else.
-fn path_of(record: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(record).ok()?;
-    let (length, rest) = text.split_once(' ')?;
-    let path = rest.strip_prefix("path=")?.strip_suffix('\n')?;
-    (length.parse() == Ok(text.len()) && !path.contains('\n')).then(|| path.to_string())
-}
-
-fn octal(field: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
-    u64::from_str_radix(if text.is_empty() { "0" } else { text }, 8).ok()
-}
-
-pub fn damaged(what: &str) -> Error {
-    Error::invalid(format!("the archive is damaged or not a backup: {what}; use another one"))
-}
-
-fn cut_off() -> Error {
-    damaged("it ends too early")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::untar::Reader;
     use super::*;
+    use crate::error::Result;
     use crate::sessions::TestDir;
 
     fn write(path: &std::path::Path, entries: &[(Entry, &[u8])]) {
-        let mut writer = Writer::new(File::create(path).unwrap());
-        let at = writer.reserve("first", 10).unwrap();
+        let is_packed = path.extension().is_some_and(|end| end == "gz");
+        let mut writer = Writer::new(File::create(path).unwrap(), is_packed);
+        writer.reserve("first", 12).unwrap();
         for (entry, content) in entries {
             writer.add(entry, &mut &content[..]).unwrap();
         }
-        writer.finish(Some((at, b"0123456789"))).unwrap();
+        writer.finish(b"0123456789").unwrap();
     }
 
     fn read(path: &std::path::Path) -> Result<Vec<(Entry, Vec<u8>)>> {
@@ -278,7 +212,6 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back_and_by_other_programs_too() {
         let dir = TestDir::new();
-        let archive = dir.0.join("a.tar");
         let long = format!("{}/{}", "d".repeat(90), "ü".repeat(60));
         let entries: Vec<(Entry, &[u8])> = vec![
             (Entry::directory("a", 0o700), b""),
@@ -287,16 +220,20 @@ mod tests {
             (Entry::file(&long, 0o755, 512, 5), &[1; 512]),
             (Entry::file("empty", 0o600, 0, 0), b""),
         ];
-        write(&archive, &entries);
-        let found = read(&archive).unwrap();
-        assert_eq!(found[0], (Entry::file("first", 0o600, 10, 0), b"0123456789".to_vec()));
-        for ((want, content), (got, bytes)) in entries.iter().zip(&found[1..]) {
-            assert_eq!(want, got);
-            assert!(want.path == "skip" || content == bytes);
-        }
-        if let Ok(listed) = std::process::Command::new("tar").arg("tf").arg(&archive).output() {
-            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-            assert!(listed.contains("a/b\n") && listed.lines().count() == 6, "{listed}");
+        for name in ["a.tar", "a.tar.gz"] {
+            let archive = dir.0.join(name);
+            write(&archive, &entries);
+            let found = read(&archive).unwrap();
+            assert_eq!(found[0], (Entry::file("first", 0o600, 12, 0), b"0123456789  ".to_vec()));
+            assert_eq!(found.len(), entries.len() + 1);
+            for ((want, content), (got, bytes)) in entries.iter().zip(&found[1..]) {
+                assert_eq!(want, got);
+                assert!(want.path == "skip" || content == bytes);
+            }
+            if let Ok(listed) = std::process::Command::new("tar").arg("tf").arg(&archive).output() {
+                let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+                assert!(listed.contains("a/b\n") && listed.lines().count() == 6, "{listed}");
+            }
         }
     }
 

@@ -92,7 +92,7 @@ pub const COMMANDS: &[Command] = &[
     approvals::GET,
     approvals::SET,
     backup::CREATE,
-    backup::RESTORE,
+    backup::restore::COMMAND,
     backup::VERIFY,
     channels::COMMAND,
     channels::add::ADD,

@@ -89,13 +89,13 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 fn write(path: &Path, texts: &[(&str, String)]) -> Result<u64> {
     let failed = |e| Error::io(format_args!("write {}", path.display()), e);
     let file = files::private_options().create_new(true).open(path).map_err(failed)?;
-    let mut writer = Writer::new(file);
+    let mut writer = Writer::new(file, false);
     let now = clock::now_ms() / 1000;
     for (name, text) in texts {
         let entry = Entry::file(&format!("diagnostics/{name}"), 0o600, text.len() as u64, now);
         writer.add(&entry, &mut text.as_bytes()).map_err(failed)?;
     }
-    writer.finish(None).map_err(failed)?;
+    writer.finish(b"").map_err(failed)?;
     Ok(std::fs::metadata(path).map_err(failed)?.len())
 }
 

@@ -71,6 +71,16 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }))
 }
 
+/// Whether the gateway of this state directory runs and takes requests.
+pub fn is_ready(env: &Env) -> bool {
+    let mut env = env.clone();
+    let config = Config::inspect(&mut env);
+    let Some(live) = live(&env) else { return false };
+    let Ok(target) = Target::configured(&env, &config, &Args::default(), false) else { return false };
+    let asked = |address| get(&target, address, "/readyz", Deadline::after(Instant::now(), 1000));
+    live.addresses.into_iter().any(|address| matches!(asked(reachable(address)), Ok(200)))
+}
+
 fn told(context: &Context, args: &Args, address: SocketAddr, started: Instant) -> Result<()> {
     let ms = started.elapsed().as_millis() as u64;
     let at = address.to_string();

@@ -2,11 +2,13 @@
 //!
 //! Works on files only, with the gateway running or not; an invalid config hinders none of it. What goes into an
 //! archive and how it is checked stands in `crate::backup`.
+mod in_place;
+pub mod restore;
+
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional, far};
-use crate::backup::places::{self, Place};
 use crate::backup::plan::{Options, Plan, Skipped};
-use crate::backup::{WHATSAPP, archive, create, restore};
+use crate::backup::{WHATSAPP, archive, create, keep};
 use crate::cli::waiting::Waiting;
 use crate::clock;
 use crate::config::Config;
@@ -20,19 +22,23 @@ pub const CREATE: Command = Command {
     name: "backup create",
     summary: "Write configuration, state and workspaces to one archive",
     about: "Can be run while the gateway runs. The archive holds secrets, so keep it as safe as the state directory. \
-            It is a plain tar with a manifest of checksums; nothing is ever written over.",
+            It is a tar with a manifest of checksums, compressed unless --output names a file that does not end in .gz; \
+            nothing is ever written over. With --keep, once the new archive is checked, older ones that this command \
+            made of the same things in the same directory are removed.",
     positionals: &[],
     flags: &[&[
         Flag::value("output", "<path>", "Write to this file, or into this directory"),
         Flag::switch("only-config", "Keep the config file alone"),
         Flag::switch("no-include-workspace", "Leave the agents' workspaces out"),
         Flag::switch("verify", "Read the archive again and check it"),
+        Flag::value("keep", "<n>", "Check it, then remove all but the newest <n> there"),
         Flag::switch("dry-run", "Say what would be kept and write nothing"),
         JSON,
     ]],
     examples: &[
-        ("openclaw backup create", "Write openclaw-backup-<time>.tar here"),
+        ("openclaw backup create", "Write openclaw-backup-<time>.tar.gz here"),
         ("openclaw backup create --output /mnt/usb --verify", "Write it elsewhere and check it"),
+        ("openclaw backup create --output /mnt/usb --keep 7", "The same, and keep seven of them"),
     ],
     failure: "",
     run: run_create,
@@ -44,33 +50,17 @@ pub const VERIFY: Command = Command {
     about: "Reads all of it and compares every file with the manifest.",
     positionals: &[Positional::required("archive")],
     flags: &[&[JSON]],
-    examples: &[("openclaw backup verify openclaw-backup.tar", "Check every file in it")],
+    examples: &[("openclaw backup verify openclaw-backup.tar.gz", "Check every file in it")],
     failure: "",
     run: run_verify,
 };
 
-pub const RESTORE: Command = Command {
-    name: "backup restore",
-    summary: "Unpack a backup into an empty directory",
-    about: "Checks the whole archive first. The target must be missing or empty; the last lines are the commands that put \
-            what was unpacked to use. With --replace that is done at once, and what was in use is kept beside it. Paths \
-            below the home or state directory of the backup become those of this one.",
-    positionals: &[Positional::required("archive")],
-    flags: &[&[
-        Flag::value("target", "<dir>", "Unpack to this directory"),
-        Flag::switch("replace", "Put it to use at once; what is in use is kept beside it"),
-        JSON,
-    ]],
-    examples: &[
-        ("openclaw backup restore openclaw-backup.tar --target ~/restored", "Unpack it there"),
-        ("openclaw backup restore openclaw-backup.tar --replace", "Put it in place of what is in use"),
-    ],
-    failure: "",
-    run: run_restore,
-};
-
 fn run_create(context: &Context, args: &Args) -> Result<()> {
     let output = args.filled("output")?;
+    let most = args.positive("keep")?;
+    if most.is_some() && output.is_some_and(|path| !Path::new(path).is_dir()) {
+        return Err(Error::usage("--keep goes with a directory: have --output name one that exists"));
+    }
     let mut env = context.env.clone();
     let config = Config::inspect(&mut env);
     far::note(&context.out, &env, &config, "these are the files");
@@ -88,12 +78,16 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         "skipped": plan.skipped,
         "warnings": warnings(plan.has_whatsapp()),
         "verified": false,
+        "removed": [],
     });
     let mut told = Vec::new();
     if args.has("dry-run") {
         let files = plan.items.iter().filter(|item| !item.is_dir).count();
         put(&mut report, "files", files);
         told.push(format!("Would write {files} files to {}", env.display(&archive)));
+        let older = older(&plan, options, &archive, most);
+        told.extend(older.iter().map(|path| format!("Would remove the older {}", env.display(path))));
+        put(&mut report, "removed", paths(&older));
     } else {
         let waiting = Waiting::begin(context.out, "writing the backup");
         let created = create::create(&env, &plan, options, &archive)?;
@@ -102,12 +96,19 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         put(&mut report, "vanished", created.vanished);
         let (files, bytes) = (created.files, size(created.bytes));
         told.push(format!("Wrote {} ({files} files, {bytes})", env.display(&archive)));
-        if args.has("verify") {
+        if args.has("verify") || most.is_some() {
             waiting.say("reading it again");
             archive::verify(&archive)?;
             put(&mut report, "verified", true);
             told.push("Verified: every file is as it was written".into());
         }
+        let older = older(&plan, options, &archive, most);
+        for path in &older {
+            let doing = || format!("remove the older {}; the new one is good", env.display(path));
+            std::fs::remove_file(path).map_err(|e| Error::io(doing(), e))?;
+        }
+        told.extend(older.iter().map(|path| format!("Removed the older {}", env.display(path))));
+        put(&mut report, "removed", paths(&older));
     }
     if args.has("json") {
         context.out.json(&report);
@@ -115,6 +116,15 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         show_created(context, &env, &plan, &told);
     }
     Ok(())
+}
+
+/// The earlier archives that are too many beside `archive`.
+fn older(plan: &Plan, options: Options, archive: &Path, most: Option<u64>) -> Vec<PathBuf> {
+    most.map_or_else(Vec::new, |most| keep::older(plan, options, archive, most))
+}
+
+fn paths(paths: &[PathBuf]) -> Value {
+    paths.iter().map(|path| Value::from(path.display().to_string())).collect()
 }
 
 fn show_created(context: &Context, env: &Env, plan: &Plan, told: &[String]) {
@@ -156,81 +166,10 @@ fn run_verify(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn run_restore(context: &Context, args: &Args) -> Result<()> {
-    let env = &context.env;
-    args.filled("target")?;
-    let target = unpacked_to(env, args)?;
-    let waiting = Waiting::begin(context.out, "checking and unpacking the backup");
-    let contents = restore::restore(env, Path::new(args.positional(0).unwrap_or_default()), &target)?;
-    drop(waiting);
-    let (places, rewritten) = places::settle(env, &contents.manifest, &target)?;
-    let is_put = args.has("replace");
-    let mut kept = Vec::new();
-    if is_put {
-        for place in &places {
-            kept.extend(place.put().map_err(|e| e.context(format_args!("put {} in its place", place.name)))?);
-        }
-        // All that was in it has gone to its place.
-        let _ = std::fs::remove_dir_all(&target);
-    }
-    if args.has("json") {
-        let path = |place: &Place| if is_put { place.to.clone() } else { place.here.clone() };
-        let asset = |place: &Place| json!({"name": place.name, "path": path(place), "sourcePath": place.source, "belongsTo": place.to});
-        context.out.json(&json!({
-            "ok": true, "target": target, "files": contents.files, "bytes": contents.bytes,
-            "assets": places.iter().map(asset).collect::<Vec<Value>>(), "replaced": is_put, "kept": kept,
-            "rewritten": rewritten, "warnings": warnings(contents.has_whatsapp),
-        }));
-        return Ok(());
-    }
-    let told = format!("Unpacked {} files, {}", contents.files, size(contents.bytes));
-    context.out.line(if is_put { told } else { format!("{told}, to {}", env.display(&target)) });
-    for place in &places {
-        let path = env.display(if is_put { &place.to } else { &place.here });
-        context.out.line(format!("{:<16} {path} (was {})", place.name, env.display(&place.source)));
-    }
-    rewritten.iter().for_each(|line| context.out.line(format!("In its config {line}")));
-    kept.iter().for_each(|old| context.out.line(format!("What was there is {} now", env.display(old))));
-    tell_warnings(context, contents.has_whatsapp);
-    tell_next(context, &places, is_put);
-    Ok(())
-}
-
-/// What is left to do after a backup was unpacked.
-fn tell_next(context: &Context, places: &[Place], is_put: bool) {
-    let env = &context.env;
-    let (doctor, start) = (env.command("doctor"), env.command("gateway start"));
-    if is_put {
-        return context.out.line(format!("Next: `{doctor}`, then `{start}`"));
-    }
-    context.out.line("Next:");
-    let moves = places.iter().flat_map(|place| place.lines(env));
-    let lines = [env.command("gateway stop")].into_iter().chain(moves).chain([doctor, start]);
-    lines.for_each(|line| context.out.line(format!("  {line}")));
-}
-
-/// Where to unpack: as asked for, or, to replace what is in use, beside it.
-fn unpacked_to(env: &Env, args: &Args) -> Result<PathBuf> {
-    if !args.has("replace") {
-        let target = env.expand(args.required("target")?);
-        return Ok(std::path::absolute(&target).unwrap_or(target));
-    }
-    if args.value("target").is_some() {
-        return Err(Error::usage("--target and --replace exclude each other: leave one of them out"));
-    }
-    if let Some(pid) = crate::doctor::instance(env) {
-        let stop = env.command("gateway stop");
-        return Err(Error::invalid(format!("the gateway runs (PID {pid}); stop it first: {stop}")));
-    }
-    let mut name = env.state_dir.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".restored-{}", crate::ids::hex(4)?));
-    Ok(env.state_dir.with_file_name(name))
-}
-
 /// Where the archive goes: the file or directory named, else the current directory, else home.
 fn destination(home: &Path, plan: &Plan, output: Option<&str>) -> Result<PathBuf> {
     let time = clock::iso(clock::now_ms()).replace([':', '-'], "");
-    let name = format!("openclaw-backup-{time}.tar");
+    let name = format!("{}{time}.tar.gz", keep::NAME);
     let here = |path: &Path| {
         std::path::absolute(path).map_err(|e| Error::io(format_args!("find {}", path.display()), e))
     };
