@@ -17,6 +17,7 @@ mod auth;
 mod authority;
 #[cfg(test)]
 mod backup;
+#[cfg(test)]
 mod backup_kept;
 #[cfg(test)]
 mod bounds;

@@ -61,6 +61,11 @@ pub struct Bits {
 }
 
 impl Bits {
+    /// Behind whole bytes.
+    pub fn after(bytes: &[u8]) -> Bits {
+        Bits { bytes: bytes.to_vec(), ..Bits::default() }
+    }
+
     /// A block of a chunk, in the shorter way.
     pub fn add(&mut self, chunk: &[u8], is_last: bool, places: &mut Places) {
         let start = (self.bytes.len(), self.waiting, self.count);

@@ -46,7 +46,7 @@ impl Sum {
 
 /// A member that holds `bytes` as they are, so that its length depends on theirs alone.
 pub fn stored(bytes: &[u8]) -> Vec<u8> {
-    let mut bits = Bits { bytes: HEAD.to_vec(), ..Bits::default() };
+    let mut bits = Bits::after(&HEAD);
     let mut chunks = bytes.chunks(CHUNK).peekable();
     while let Some(chunk) = chunks.next() {
         bits.store(chunk, chunks.peek().is_none());
@@ -68,7 +68,7 @@ pub struct Packer {
 
 impl Packer {
     pub fn new(out: BufWriter<File>) -> Packer {
-        let bits = Bits { bytes: HEAD.to_vec(), ..Bits::default() };
+        let bits = Bits::after(&HEAD);
         Packer { out, chunk: Vec::with_capacity(CHUNK), bits, places: Places::new(), sum: Sum::default() }
     }
 
