@@ -68,6 +68,7 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         Options { only_config: args.has("only-config"), workspaces: !args.has("no-include-workspace") };
     let plan = Plan::make(&env, &config, options)?;
     let archive = destination(&env.home, &plan, output)?;
+    let older = most.map_or_else(Vec::new, |most| keep::older(&plan, options, &archive, most));
     let mut report = json!({
         "ok": true,
         "archivePath": archive,
@@ -78,16 +79,14 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         "skipped": plan.skipped,
         "warnings": warnings(plan.has_whatsapp()),
         "verified": false,
-        "removed": [],
+        "removed": older,
     });
     let mut told = Vec::new();
     if args.has("dry-run") {
         let files = plan.items.iter().filter(|item| !item.is_dir).count();
         put(&mut report, "files", files);
         told.push(format!("Would write {files} files to {}", env.display(&archive)));
-        let older = older(&plan, options, &archive, most);
         told.extend(older.iter().map(|path| format!("Would remove the older {}", env.display(path))));
-        put(&mut report, "removed", paths(&older));
     } else {
         let waiting = Waiting::begin(context.out, "writing the backup");
         let created = create::create(&env, &plan, options, &archive)?;
@@ -102,13 +101,11 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
             put(&mut report, "verified", true);
             told.push("Verified: every file is as it was written".into());
         }
-        let older = older(&plan, options, &archive, most);
         for path in &older {
             let doing = || format!("remove the older {}; the new one is good", env.display(path));
             std::fs::remove_file(path).map_err(|e| Error::io(doing(), e))?;
         }
         told.extend(older.iter().map(|path| format!("Removed the older {}", env.display(path))));
-        put(&mut report, "removed", paths(&older));
     }
     if args.has("json") {
         context.out.json(&report);
@@ -116,15 +113,6 @@ fn run_create(context: &Context, args: &Args) -> Result<()> {
         show_created(context, &env, &plan, &told);
     }
     Ok(())
-}
-
-/// The earlier archives that are too many beside `archive`.
-fn older(plan: &Plan, options: Options, archive: &Path, most: Option<u64>) -> Vec<PathBuf> {
-    most.map_or_else(Vec::new, |most| keep::older(plan, options, archive, most))
-}
-
-fn paths(paths: &[PathBuf]) -> Value {
-    paths.iter().map(|path| Value::from(path.display().to_string())).collect()
 }
 
 fn show_created(context: &Context, env: &Env, plan: &Plan, told: &[String]) {
