@@ -20,6 +20,9 @@ const USUAL: &[&str] = &[
     "Today",
 ];
 
+/// How a row ends that sends people to another command.
+const ELSEWHERE: &[&str] = &["see doctor", "models status says more"];
+
 /// Names and values; `None` where there is more to say.
 pub fn lines(look: &Look) -> Option<Vec<(&'static str, String)>> {
     let rows = overview::lines(look);
@@ -28,7 +31,10 @@ pub fn lines(look: &Look) -> Option<Vec<(&'static str, String)>> {
     let is_read = look.agents.iter().all(|agent| agent.unread.is_none());
     let is_fine = look.config.issues().is_empty() && is_read;
     let is_well = gateway.error.is_none() && gateway.channels.is_none() && is_fine;
-    let is_plain = look.word == Word::Files && rows.iter().all(|(name, _)| USUAL.contains(name));
+    let is_usual = |(name, value): &(&str, String)| {
+        USUAL.contains(name) && !ELSEWHERE.iter().any(|more| value.contains(more))
+    };
+    let is_plain = look.word == Word::Files && rows.iter().all(is_usual);
     if !(is_well && is_plain && look.unit.seen.drift.is_empty() && look.unit.others.is_empty()) {
         return None;
     }
