@@ -30,12 +30,13 @@ pub use system::is_possible;
 
 #[cfg(target_os = "linux")]
 mod system {
+    use super::super::settings;
     use super::{PathBuf, Result, Walls};
     use crate::error::Error;
     use crate::sys::cage::{self, Cage, Rules};
     use crate::sys::filter;
     use rustix::fs::{Mode, OFlags, open};
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, BorrowedFd};
     use std::path::Path;
 
     /// Programs, libraries, settings, and what the kernel tells.
@@ -56,6 +57,8 @@ mod system {
         "/run/systemd/resolve",
     ];
     const SETTINGS: &str = "/etc";
+    /// Levels of it in which files are looked at one by one.
+    const LEVELS: u32 = 2;
     const DEVICES: &[&str] = &["/dev/null", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
     /// Written to it would be memory that is shared and not counted.
     const ZERO: &str = "/dev/zero";
@@ -79,11 +82,15 @@ mod system {
         let around = Around { rules: &rules, hidden };
         let system = SYSTEM.iter().map(PathBuf::from);
         for path in system.chain(walls.path.iter().cloned()).filter_map(|path| real(&path)) {
-            around.allow(&path, READ, 0);
+            around.allow(&path, READ);
         }
-        // Root could read there what is for root only.
-        let is_root = rustix::process::geteuid().is_root();
-        around.allow(Path::new(SETTINGS), READ, if is_root { 2 } else { 0 });
+        let path = Path::new(SETTINGS);
+        match rustix::process::geteuid().is_root() {
+            true => settings::each(path, LEVELS, &mut |path, place, is_dir| {
+                around.found(path, READ, || around.opened(place, is_dir, READ))
+            }),
+            false => around.allow(path, READ),
+        }
         for path in DEVICES {
             around.add(Path::new(path), false, DEVICE);
         }
@@ -102,42 +109,37 @@ mod system {
     }
 
     impl Around<'_> {
-        /// Allows a place without what is hidden beneath it. In the first `public` levels only what everybody may read is.
-        fn allow(&self, path: &Path, rights: u64, public: u32) {
+        /// Allows a place without what is hidden beneath it.
+        fn allow(&self, path: &Path, rights: u64) {
             if let Ok(meta) = path.symlink_metadata() {
-                self.found(path, meta.is_dir(), rights, public);
+                self.found(path, rights, || self.add(path, meta.is_dir(), rights));
             }
         }
 
-        fn found(&self, path: &Path, is_dir: bool, rights: u64, public: u32) {
+        fn found(&self, path: &Path, rights: u64, add: impl FnOnce()) {
             if self.hidden.iter().any(|hidden| path.starts_with(hidden)) {
                 return;
             }
-            let is_apart = public > 0 && is_dir;
-            if is_apart || self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
-                self.children(path, rights, public);
-            } else {
-                self.add(path, is_dir, rights);
+            match self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
+                true => self.children(path, rights),
+                false => add(),
             }
         }
 
         /// What the command is there for, wherever it lies.
         fn own(&self, path: &Path, rights: u64) {
             match self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
-                true => self.children(path, rights, 0),
+                true => self.children(path, rights),
                 false => self.add(path, path.is_dir(), rights),
             }
         }
 
-        /// For root these are hundreds, for each command: no more is asked of one than its mode, and that only where it counts.
-        fn children(&self, path: &Path, rights: u64, public: u32) {
-            use std::os::unix::fs::MetadataExt;
+        fn children(&self, path: &Path, rights: u64) {
             for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
                 let Ok(kind) = entry.file_type() else { continue };
-                let needed = if kind.is_dir() { 0o5 } else { 0o4 };
-                let is_public = || entry.metadata().is_ok_and(|meta| meta.mode() & needed == needed);
-                if !kind.is_symlink() && (public == 0 || is_public()) {
-                    self.found(&entry.path(), kind.is_dir(), rights, public.saturating_sub(1));
+                if !kind.is_symlink() {
+                    let path = entry.path();
+                    self.found(&path, rights, || self.add(&path, kind.is_dir(), rights));
                 }
             }
         }
@@ -146,9 +148,14 @@ mod system {
         /// gets the rights of a file at most.
         fn add(&self, path: &Path, is_dir: bool, rights: u64) {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let Ok(place) = open(path, flags, Mode::empty()) else { return };
+            if let Ok(place) = open(path, flags, Mode::empty()) {
+                self.opened(place.as_fd(), is_dir, rights);
+            }
+        }
+
+        fn opened(&self, place: BorrowedFd, is_dir: bool, rights: u64) {
             let rights = if is_dir { rights } else { rights & cage::OF_FILE };
-            let _ = self.rules.allow(place.as_fd(), rights);
+            let _ = self.rules.allow(place, rights);
         }
     }
 }

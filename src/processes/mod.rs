@@ -13,6 +13,8 @@ pub mod list;
 mod living;
 mod mark;
 pub mod running;
+#[cfg(target_os = "linux")]
+mod settings;
 mod terminal;
 
 pub use running::{End, Plan, Process, Status};

@@ -47,7 +47,7 @@ struct Beneath {
 /// Ready to be applied.
 pub struct Cage {
     rules: OwnedFd,
-    filter: Vec<libc::sock_filter>,
+    filter: &'static [libc::sock_filter],
 }
 
 /// The version of Landlock that the kernel speaks; 0 where it does not.
@@ -104,7 +104,7 @@ impl Rules {
         if result == 0 { Ok(()) } else { Err(Error::last_os_error()) }
     }
 
-    pub fn with_filter(self, filter: Vec<libc::sock_filter>) -> Cage {
+    pub fn with_filter(self, filter: &'static [libc::sock_filter]) -> Cage {
         Cage { rules: self.fd, filter }
     }
 }

@@ -8,6 +8,7 @@ mod calls;
 
 use calls::{CALLS, OLDER, SHARED};
 use libc::{c_long, sock_filter};
+use std::sync::OnceLock;
 
 /// What comes of a call that is named.
 #[derive(Clone, Copy)]
@@ -88,9 +89,16 @@ fn upper(n: u32) -> u32 {
     argument(n) + 4
 }
 
-/// The program; `None` on an architecture that is not known here. Without the network there is no way to speak to
-/// anybody but by descriptors that were handed over.
-pub fn program(has_network: bool) -> Option<Vec<sock_filter>> {
+/// The program, made once; `None` on an architecture that is not known here. Without the network there is no way to speak
+/// to anybody but by descriptors that were handed over.
+pub fn program(has_network: bool) -> Option<&'static [sock_filter]> {
+    static WITH: OnceLock<Option<Vec<sock_filter>>> = OnceLock::new();
+    static WITHOUT: OnceLock<Option<Vec<sock_filter>>> = OnceLock::new();
+    let made = if has_network { &WITH } else { &WITHOUT };
+    made.get_or_init(|| make(has_network)).as_deref()
+}
+
+fn make(has_network: bool) -> Option<Vec<sock_filter>> {
     let mut all = vec![step(LOAD, 0, 0, 4), step(IF_EQUAL, 1, 0, ARCHITECTURE?), step(RETURN, 0, 0, EPERM)];
     all.push(step(LOAD, 0, 0, 0));
     if cfg!(target_arch = "x86_64") {
