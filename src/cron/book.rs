@@ -1,30 +1,50 @@
-//! All jobs in memory: each as the text it has in the file, with the little that is looked for in all of them, and the
+//! All jobs in memory: each as the text it has in the file, packed, with the little that is looked for in all of them, and the
 //! moments at which they are due, in order. Owned by the state thread; reads and writes nothing.
 use super::job::{self, Members};
+use super::moments::{due_at_start, next};
+use super::packed::Packed;
 use super::schedule::{Schedule, Zones};
 use super::shape;
 use super::store::{Found, Snapshot};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::parts::Parts;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::num::NonZeroU64;
 
 /// More jobs than this are not taken in.
 const MOST: usize = 20_000;
 /// Values and depth of one job.
 const MAX_VALUES: usize = 5000;
-/// Pauses after the first, second, ... failure in a row, milliseconds.
-const BACKOFF: [u64; 5] = [30_000, 60_000, 300_000, 900_000, 3_600_000];
 
 /// One job as it is kept. Its number is its place in the file.
 pub struct Kept {
-    pub id: Box<str>,
-    pub text: Arc<str>,
-    pub due: Option<u64>,
+    pub text: Packed,
+    /// Epoch milliseconds.
+    due: Option<NonZeroU64>,
+    /// Of its id, by which it is found: the id itself is in the text.
+    mark: u32,
     pub is_enabled: bool,
-    /// Why it cannot run; then its text is as it was found.
-    pub wrong: Option<Box<str>>,
+    is_made: bool,
+    /// Then its text is as it was found.
+    wrong: Option<Box<Wrong>>,
+}
+
+/// A job that cannot run: what it is called and why not.
+struct Wrong {
+    id: String,
+    why: String,
+}
+
+impl Kept {
+    pub fn due(&self) -> Option<u64> {
+        self.due.map(NonZeroU64::get)
+    }
+
+    pub fn wrong(&self) -> Option<&str> {
+        self.wrong.as_ref().map(|wrong| &*wrong.why)
+    }
 }
 
 #[derive(Default)]
@@ -77,10 +97,11 @@ impl Book {
                         .get("schedule")
                         .and_then(Value::as_object)
                         .map(|it| Schedule::of(it, &Zones::Read));
-                    let (id, wrong) = (handle.into(), Some(e.message().into()));
+                    let (text, mark) = (Packed::of(&value.to_string()), mark(&handle));
+                    let wrong = Some(Box::new(Wrong { id: handle, why: e.message().to_string() }));
                     book.jobs.insert(
                         number,
-                        Kept { id, text: value.to_string().into(), due: None, is_enabled: false, wrong },
+                        Kept { text, due: None, mark, is_enabled: false, is_made: false, wrong },
                     );
                 }
             }
@@ -93,21 +114,23 @@ impl Book {
     /// Lays everything anew, side by side: what was made while a file was read stands between what was freed since, and
     /// holds on to eight times the memory.
     fn settle(&mut self) {
-        let (mut texts, mut rows) = (String::new(), Vec::with_capacity(self.jobs.len()));
-        for (number, kept) in std::mem::take(&mut self.jobs) {
-            texts += &kept.id;
-            texts += &kept.text;
-            rows.push((number, kept.id.len(), kept.text.len(), kept.due, kept.is_enabled, kept.wrong));
+        let (mut texts, mut rows) = (Vec::new(), Vec::with_capacity(self.jobs.len()));
+        let none = Packed::of("");
+        for (number, mut kept) in std::mem::take(&mut self.jobs) {
+            let text = std::mem::replace(&mut kept.text, none.clone());
+            texts.extend_from_slice(text.bytes());
+            rows.push((number, text.bytes().len(), kept));
         }
         self.dues.clear();
-        let mut rest = texts.as_str();
-        for (number, id, text, due, is_enabled, wrong) in rows {
-            let (of_id, behind) = rest.split_at(id);
-            let (of_text, behind) = behind.split_at(text);
-            rest = behind;
-            self.dues.extend(due.map(|due| (due, number)));
-            self.jobs.insert(number, Kept { id: of_id.into(), text: of_text.into(), due, is_enabled, wrong });
-        }
+        let mut rest = texts.as_slice();
+        let kept = rows.into_iter().map(|(number, length, mut kept)| {
+            kept.text = Packed::again(rest.head(length));
+            rest = rest.tail(length);
+            (number, kept)
+        });
+        // Made whole they have no places that are free.
+        self.jobs = kept.collect();
+        self.dues = self.jobs.iter().filter_map(|(number, kept)| Some((kept.due()?, *number))).collect();
     }
 
     pub fn len(&self) -> usize {
@@ -116,11 +139,19 @@ impl Book {
 
     /// Jobs that cannot run, with the reasons; one without an id of its own is called by its place.
     pub fn wrong(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.jobs.values().filter_map(|kept| Some((&*kept.id, kept.wrong.as_deref()?)))
+        self.jobs.values().filter_map(|kept| kept.wrong.as_deref()).map(|wrong| (&*wrong.id, &*wrong.why))
     }
 
     pub fn number(&self, id: &str) -> Option<u32> {
-        self.jobs.iter().find(|(_, kept)| *kept.id == *id).map(|(number, _)| *number)
+        let mark = mark(id);
+        let is_it = |number: u32, kept: &Kept| match &kept.wrong {
+            Some(wrong) => wrong.id == id,
+            None => self.members(number).is_some_and(|job| job::text(&job, "id") == Some(id)),
+        };
+        self.jobs
+            .iter()
+            .find(|(number, kept)| kept.mark == mark && is_it(**number, kept))
+            .map(|(number, _)| *number)
     }
 
     pub fn get(&self, number: u32) -> Option<&Kept> {
@@ -129,15 +160,16 @@ impl Book {
 
     pub fn members(&self, number: u32) -> Option<Members> {
         let kept = self.jobs.get(&number).filter(|kept| kept.wrong.is_none())?;
-        json::read_object(&*kept.text, MAX_VALUES, json::DEEPEST).ok()
+        json::read_object(&*kept.text.text(), MAX_VALUES, json::DEEPEST).ok()
     }
 
     /// What there is of a job that cannot run, for who mends it.
     pub fn broken(&self, number: u32) -> Option<Members> {
-        let kept = self.jobs.get(&number).filter(|kept| kept.wrong.is_some())?;
-        let found = json::read_object(&*kept.text, MAX_VALUES, json::DEEPEST).ok()?;
+        let kept = self.jobs.get(&number)?;
+        let id = kept.wrong.as_ref()?.id.as_str();
+        let found = json::read_object(&*kept.text.text(), MAX_VALUES, json::DEEPEST).ok()?;
         let mut members = super::legacy::normalise(found);
-        members.insert("id".into(), (*kept.id).into());
+        members.insert("id".into(), id.into());
         Some(members)
     }
 
@@ -165,9 +197,10 @@ impl Book {
         if let Some(due) = due {
             self.dues.insert((due, number));
         }
-        let id = job::text(&job, "id").unwrap_or_default().into();
-        let text = Value::Object(job).to_string().into();
-        self.jobs.insert(number, Kept { id, text, due, is_enabled, wrong: None });
+        let (mark, is_made) = (mark(job::text(&job, "id").unwrap_or_default()), job::is_made(&job));
+        let text = Packed::of(&Value::Object(job).to_string());
+        let due = due.and_then(NonZeroU64::new);
+        self.jobs.insert(number, Kept { text, due, mark, is_enabled, is_made, wrong: None });
     }
 
     pub fn remove(&mut self, number: u32) -> Option<Kept> {
@@ -181,13 +214,13 @@ impl Book {
         let number = self.number(id).unwrap_or_else(next);
         self.remove(number);
         if let Some(kept) = kept {
-            self.dues.extend(kept.due.map(|due| (due, number)));
+            self.dues.extend(kept.due().map(|due| (due, number)));
             self.jobs.insert(number, kept);
         }
     }
 
     fn take_due(&mut self, number: u32) {
-        if let Some(due) = self.jobs.get(&number).and_then(|kept| kept.due) {
+        if let Some(due) = self.jobs.get(&number).and_then(Kept::due) {
             self.dues.remove(&(due, number));
         }
     }
@@ -209,8 +242,14 @@ impl Book {
     pub fn sorted(&self, fits: impl Fn(&Kept) -> bool) -> Vec<&Kept> {
         let mut all: Vec<&Kept> =
             self.jobs.values().filter(|kept| kept.wrong.is_none() && fits(kept)).collect();
-        all.sort_by_key(|kept| kept.due.unwrap_or(u64::MAX));
+        all.sort_by_key(|kept| kept.due().unwrap_or(u64::MAX));
         all
+    }
+
+    /// How many jobs agents have made that are switched on, beside this one.
+    pub fn made(&self, but: Option<&str>) -> usize {
+        let but = but.and_then(|id| self.number(id));
+        self.jobs.iter().filter(|(n, kept)| kept.is_made && kept.is_enabled && Some(**n) != but).count()
     }
 
     /// What the file is to hold.
@@ -222,42 +261,15 @@ impl Book {
     }
 }
 
+/// Few have the same.
+fn mark(id: &str) -> u32 {
+    id.bytes().fold(0x811C_9DC5, |mark, byte| (mark ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 /// A job that holds more could not be read any more when it is due.
 pub fn fits(job: &Members) -> Result<()> {
     match json::count(&Value::Object(job.clone()).to_string()) > MAX_VALUES {
         true => Err(Error::invalid(format!("invalid cron job: it holds more than {MAX_VALUES} values"))),
         false => Ok(()),
-    }
-}
-
-/// The next moment of a job, epoch milliseconds. What is done once and has been done has none.
-pub fn next(job: &Members, now: u64) -> Option<u64> {
-    let schedule = job.get("schedule")?.as_object()?;
-    let schedule = Schedule::of(schedule, &Zones::Known).ok()?;
-    match schedule {
-        Schedule::At(at) if job::state(job, "lastRunAtMs").is_some_and(|last| last >= at) => None,
-        // An expression that is one past moment never comes; a job for one moment that was missed does.
-        Schedule::At(at) if !job::is_once(job) => Some(at).filter(|at| *at > now),
-        schedule => schedule.next(now),
-    }
-}
-
-/// The same after a failure: not before a pause that grows with each.
-pub fn next_after_failure(job: &Members, failures: u64, now: u64) -> Option<u64> {
-    let step = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX).min(BACKOFF.len() - 1);
-    let pause = BACKOFF.get(step).copied().unwrap_or_default();
-    next(job, now).map(|next| next.max(now + pause))
-}
-
-/// What was missed while nothing ran is due now, once.
-fn due_at_start(job: &Members, schedule: &Schedule, now: u64) -> Option<u64> {
-    if matches!(schedule, Schedule::At(_)) {
-        return next(job, now);
-    }
-    let planned = job::state(job, "nextRunAtMs").filter(|at| *at > 0);
-    let waits = job::state(job, "consecutiveErrors").is_some_and(|failures| failures > 0);
-    match planned {
-        Some(planned) if planned <= now || waits => Some(planned),
-        _ => schedule.next(now),
     }
 }

@@ -3,6 +3,8 @@ use serde_json::{Map, Value};
 
 pub type Members = Map<String, Value>;
 
+pub const MADE: (&str, &str) = ("madeBy", "agent");
+
 pub fn text<'m>(map: &'m Members, member: &str) -> Option<&'m str> {
     map.get(member).and_then(Value::as_str)
 }
@@ -23,6 +25,11 @@ pub fn inner_text<'m>(job: &'m Members, outer: &str, member: &str) -> Option<&'m
 
 pub fn is_enabled(job: &Members) -> bool {
     job.get("enabled").and_then(Value::as_bool).unwrap_or(true)
+}
+
+/// Whether an agent has made it by its tool; `MADE` is what says so.
+pub fn is_made(job: &Members) -> bool {
+    text(job, MADE.0) == Some(MADE.1)
 }
 
 pub fn is_isolated(job: &Members) -> bool {

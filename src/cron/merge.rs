@@ -3,6 +3,7 @@
 //! knows better. For the store thread; may read time zones.
 use super::book::Book;
 use super::job::{self, Members};
+use super::packed::Packed;
 use super::store::{Found, Snapshot};
 use crate::json;
 use serde_json::Value;
@@ -33,7 +34,7 @@ pub fn merged(base: &Snapshot, ours: &Snapshot, found: Found, now: u64) -> Book 
         }
     }
     // What is not there any more was removed by hand, unless it is new or was changed here.
-    let kept = ours.texts.iter().map(|text| read(text)).filter(|job| {
+    let kept = ours.texts.iter().map(read).filter(|job| {
         let is_left = id(job).is_some_and(|id| own.contains_key(&id));
         is_left && id(job).and_then(|id| base.get(&id).map(|base| !is_same(base, job))).unwrap_or(true)
     });
@@ -41,8 +42,8 @@ pub fn merged(base: &Snapshot, ours: &Snapshot, found: Found, now: u64) -> Book 
     Book::load(Ok(Found { head: theirs.head, jobs }), now).0
 }
 
-fn read(text: &str) -> Value {
-    json::read(text, MAX_VALUES, json::DEEPEST).unwrap_or_default()
+fn read(text: &Packed) -> Value {
+    json::read(&*text.text(), MAX_VALUES, json::DEEPEST).unwrap_or_default()
 }
 
 fn id(job: &Value) -> Option<String> {
@@ -50,7 +51,7 @@ fn id(job: &Value) -> Option<String> {
 }
 
 fn by_id(snapshot: &Snapshot) -> HashMap<String, Value> {
-    let jobs = snapshot.texts.iter().map(|text| read(text));
+    let jobs = snapshot.texts.iter().map(read);
     jobs.filter_map(|job| Some((id(&job)?, job))).collect()
 }
 
@@ -115,7 +116,7 @@ mod tests {
         let theirs =
             vec![json!("odd"), job("new", "m", 1), edited, job("same", "m", 1), job("removed", "m", 1)];
         let book = merged(&base, &ours, Found { jobs: theirs, ..Found::default() }, 10);
-        let all: Vec<Value> = book.snapshot().texts.iter().map(|text| read(text)).collect();
+        let all: Vec<Value> = book.snapshot().texts.iter().map(read).collect();
         let told: Vec<_> = all
             .iter()
             .map(|job| (job["id"].as_str().unwrap_or("odd"), job["state"]["lastRunAtMs"].as_u64()))

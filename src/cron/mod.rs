@@ -8,7 +8,9 @@ mod fields;
 pub mod job;
 mod legacy;
 pub mod merge;
+mod moments;
 pub mod outcome;
+mod packed;
 mod ranges;
 pub mod runlog;
 mod schedule;
@@ -18,5 +20,6 @@ pub mod shape;
 pub mod store;
 mod zones;
 
-pub use book::{Book, next};
+pub use book::{Book, Kept};
+pub use moments::next;
 pub use schedule::parse_at;

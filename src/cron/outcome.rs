@@ -1,7 +1,7 @@
 //! What the end of a run makes of its job: its state, whether it stays, when it is due again; and the line that the log
 //! and clients are told. Pure.
-use super::book::{next, next_after_failure};
 use super::job::{self, Members};
+use super::moments::{next, next_after_failure};
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! The file of the jobs, `<state>/cron/jobs.json`: `{"version": 1, "jobs": [..]}`, as the original writes and reads it.
 //! Other members are kept. Read at a start, replaced whole by the store thread.
 use super::job::Members;
+use super::packed::Packed;
 use crate::config::parse::json5;
 use crate::config::{Config, Stamp};
 use crate::env::Env;
@@ -10,7 +11,6 @@ use crate::json;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Bytes and values of the largest file that is read.
 const MAX_FILE: u64 = 64 << 20;
@@ -48,7 +48,7 @@ pub struct Found {
 #[derive(Default)]
 pub struct Snapshot {
     pub head: Members,
-    pub texts: Vec<Arc<str>>,
+    pub texts: Vec<Packed>,
 }
 
 /// A file that is missing holds nothing.
@@ -96,7 +96,7 @@ pub fn write(
         write!(out, "{{\n  \"version\": {version},\n  \"jobs\": [")?;
         for (n, text) in snapshot.texts.iter().enumerate() {
             let comma = if n == 0 { "" } else { "," };
-            write!(out, "{comma}\n    {}", pretty(text))?;
+            write!(out, "{comma}\n    {}", pretty(&text.text()))?;
         }
         out.write_all(if snapshot.texts.is_empty() { b"]" } else { b"\n  ]" })?;
         for (name, value) in &head {

@@ -7,7 +7,7 @@ use super::{cron_made as made, cron_named as named};
 use crate::calls::Call;
 use crate::clock;
 use crate::cron::job::Members;
-use crate::cron::{self as jobs, book, outcome, runlog, shape};
+use crate::cron::{self as jobs, Kept, book, outcome, runlog, shape};
 use crate::error::{Error, Kind, Result};
 use crate::ids;
 use crate::json::{Put, json};
@@ -71,7 +71,7 @@ fn saved(
     undo: impl FnOnce(&mut State) + Send + 'static,
 ) -> Answer {
     let kept = state.cron.book.get(number);
-    let (text, due) = kept.map(|kept| (kept.text.clone(), kept.due)).unwrap_or_else(|| ("{}".into(), None));
+    let (text, due) = kept.map_or(("{}".to_string(), None), |kept| (kept.text.text(), kept.due()));
     let id = id.to_string();
     let then = move |state: &mut State, result: Result<()>| {
         if let Err(e) = result {
@@ -79,7 +79,7 @@ fn saved(
             return call.answer(Err(e));
         }
         state.emit(&events::CRON, &outcome::event(&id, action, None, due));
-        call.answer(Ok(Payload::Text(text)));
+        call.answer(Ok(Payload::Text(text.into())));
     };
     state.save_cron(None, true, Box::new(then));
     Answer::Later
@@ -124,8 +124,7 @@ impl Named {
 
     /// Why a job cannot run, and what helps.
     fn broken(&self, state: &State, number: u32) -> Error {
-        let why =
-            state.cron.book.get(number).and_then(|kept| kept.wrong.as_deref()).unwrap_or("it cannot be read");
+        let why = state.cron.book.get(number).and_then(Kept::wrong).unwrap_or("it cannot be read");
         let id = quoted(self.id.as_deref().or(self.job_id.as_deref()).unwrap_or_default());
         let text = format!(
             "job {id} does not run: {why}; mend it by openclaw cron edit, or remove it by openclaw cron rm"
@@ -166,7 +165,7 @@ pub fn update(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let due = match moves {
         // What has passed is not made up for by switching a job on.
         true => jobs::next(&job, now).filter(|due| due.saturating_add(LATE) > now),
-        false => state.cron.book.get(number).and_then(|kept| kept.due),
+        false => state.cron.book.get(number).and_then(Kept::due),
     };
     // So for what begins another turn than before.
     if moves || says_other {
@@ -208,7 +207,7 @@ pub fn run(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     authorise(state, &call, "cron")?;
     let asked: Named = read(params)?;
     let (number, _) = asked.job(state)?;
-    let due = state.cron.book.get(number).and_then(|kept| kept.due);
+    let due = state.cron.book.get(number).and_then(Kept::due);
     let not = |reason: &str| Ok(Answer::Now(json!({"ok": true, "ran": false, "reason": reason}).into()));
     if state.cron.is_running(asked.id()?) {
         return not("already-running");

@@ -34,7 +34,7 @@ pub fn list(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let from = usize::try_from(offset).unwrap_or(usize::MAX).min(total);
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(total.max(1));
     let shown = first(all.tail(from), limit);
-    let texts: Vec<&str> = shown.iter().map(|kept| &*kept.text).collect();
+    let texts: Vec<String> = shown.iter().map(|kept| kept.text.text()).collect();
     let next = from + shown.len();
     let about = json!({
         "snapshotRevision": (state.cron.revision.to_string()), "total": total, "offset": from, "limit": limit,

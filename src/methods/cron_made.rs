@@ -2,7 +2,7 @@
 //! have turns begun for ever otherwise, and the owner pays for each. Part of `cron.add`, `.update` and `.run`, on the state
 //! thread; what people and their programs ask for is not bounded here.
 use crate::calls::Call;
-use crate::cron::job::Members;
+use crate::cron::job::{self, MADE, Members};
 use crate::cron::shape;
 use crate::error::{Error, Result};
 use crate::json::Put;
@@ -11,9 +11,6 @@ use serde_json::Value;
 
 /// Jobs at a time that tools have made and that are switched on.
 const MOST: usize = 20;
-/// How such a job is marked, and what that looks like in its text, where quotes of other members are escaped.
-const MADE: (&str, &str) = ("madeBy", "agent");
-const MARK: &str = "\"madeBy\":\"agent\"";
 
 /// Notes that a tool has made the job.
 pub fn mark(call: &Call, job: &mut Members) {
@@ -32,11 +29,7 @@ pub fn bound(state: &State, call: &Call, job: &Members, id: Option<&str>) -> Res
             "a job that you make may be due once a minute at most: choose everyMs 60000 or more, or a cron expression without seconds",
         ));
     }
-    let others = state
-        .cron
-        .book
-        .sorted(|kept| kept.is_enabled && id.is_none_or(|id| *kept.id != *id) && kept.text.contains(MARK));
-    if job.contains_key(MADE.0) && others.len() >= MOST {
+    if job::is_made(job) && state.cron.book.made(id) >= MOST {
         return Err(Error::invalid(format!(
             "{MOST} jobs that agents have made are switched on already: remove some that are not needed, or have the user add this one by openclaw cron add"
         )));

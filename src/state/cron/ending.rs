@@ -2,6 +2,7 @@
 //! What an earlier process left in the middle ends here, too. Part of `State`, on the state thread.
 use super::{Running, run_name};
 use crate::calls::Call;
+use crate::cron::Kept;
 use crate::cron::job::{self, Members};
 use crate::cron::outcome::{self, End, Next, Run};
 use crate::deliveries::Delivery;
@@ -73,7 +74,7 @@ impl State {
                 Next::Remove => drop(self.cron.book.remove(number)),
                 Next::Keep(next) => {
                     self.cron.book.put(number, job, next);
-                    due = self.cron.book.get(number).and_then(|kept| kept.due);
+                    due = self.cron.book.get(number).and_then(Kept::due);
                 }
             }
         }

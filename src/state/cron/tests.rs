@@ -27,7 +27,7 @@ fn add(state: &mut State, job: Value) -> u32 {
 }
 
 fn due(state: &State, number: u32) -> Option<u64> {
-    state.cron.book.get(number).unwrap().due
+    state.cron.book.get(number).unwrap().due()
 }
 
 /// What the store thread has to tell, until nothing more comes.
