@@ -126,6 +126,30 @@ fn i13_1_a_full_disk_refuses_jobs_and_runs_none_that_is_not_noted() {
     assert_eq!(names(&client.ok("cron.list", json!({}))), ["due", "kept", "later"]);
 }
 
+/// What the disk did not take of a run's log is written when it can be: the run is in it once.
+#[test]
+fn i13_1_a_line_that_the_disk_did_not_take_is_written_later() {
+    let model = ModelServer::start(vec![texts(&["done"]), texts(&["done"])]);
+    let gateway = Gateway::start(&Setup::config(model.config()));
+    let mut client = Client::operator(&gateway, 4);
+    let (cron, runs) = (gateway.state_dir().join("cron"), gateway.state_dir().join("cron/runs"));
+    std::fs::create_dir_all(&cron).unwrap();
+    std::fs::write(&runs, "in the way").unwrap();
+    let ids = ["one", "two"].map(|name| {
+        let id = client.ok("cron.add", turn(name, soon(300)))["id"].as_str().unwrap().to_string();
+        client.event_where("cron", |p| p["action"] == "finished" && p["jobId"] == id.as_str());
+        id
+    });
+    std::fs::remove_file(&runs).unwrap();
+    for id in ids {
+        let file = runs.join(format!("{id}.jsonl"));
+        let text = wait_for("the line", || std::fs::read_to_string(&file).ok().filter(|t| !t.is_empty()));
+        assert_eq!(text.lines().filter(|line| line.contains("finished")).count(), 1, "{text}");
+    }
+    let log = gateway.log();
+    assert!(log.contains("the log of a scheduled job's runs is not on disk"), "{log}");
+}
+
 /// Killed while a run's words go out: they arrive at most once, and nothing is done a second time.
 #[test]
 fn i13_1_a_killed_gateway_announces_at_most_once() {

@@ -29,7 +29,12 @@ pub fn append(dir: &Path, job: &str, line: &str) -> Result<()> {
     let failed = |e| Error::io(format_args!("write {}", path.display()), e);
     let mut file =
         files::private_options().create(true).append(true).read(true).open(&path).map_err(failed)?;
-    file.write_all(format!("{line}\n").as_bytes()).map_err(failed)?;
+    let before = file.metadata().map_err(failed)?.len();
+    if let Err(e) = file.write_all(format!("{line}\n").as_bytes()) {
+        // Half a line would spoil the next. If it stays, that is one line less.
+        let _ = file.set_len(before);
+        return Err(failed(e));
+    }
     if file.metadata().map_err(failed)?.len() > MAX_BYTES {
         let text = tail(&path).map_err(failed)?;
         let lines: Vec<&str> = text.lines().collect();

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// When what the disk did not take is written again, milliseconds.
 const AGAIN: u64 = 5000;
+/// Lines for logs that wait for a disk that did not take them; the newest are kept.
+const MOST_LINES: usize = 1000;
 
 /// The file as it was when this process wrote or read it last.
 #[derive(Clone, Default)]
@@ -34,6 +36,8 @@ pub struct Saving {
     seen: Seen,
     is_under_way: bool,
     waiting: Vec<Waiting>,
+    /// Jobs, and lines of their logs that the disk did not take.
+    lines: Vec<(String, String)>,
     /// The file has not the last changes; it is written again then (monotonic clock).
     again: Option<u64>,
 }
@@ -59,6 +63,7 @@ impl State {
             return then(self, Ok(()));
         }
         if self.store.is_full() {
+            self.lines_are_left(log.into_iter().collect());
             self.cron.saving.again = Some(self.mono + AGAIN);
             return then(self, Err(busy()));
         }
@@ -78,25 +83,39 @@ impl State {
             return;
         }
         saving.is_under_way = true;
-        let mut waiting = std::mem::take(&mut saving.waiting);
+        let (mut waiting, lines) = (std::mem::take(&mut saving.waiting), std::mem::take(&mut saving.lines));
         let (seen, state) = (saving.seen.clone(), self.shared.state.clone());
         let (snapshot, revision, now) = (Arc::new(self.cron.book.snapshot()), self.cron.revision, self.now);
         let work = move || {
             let by_people = waiting.iter().any(|one| one.by_people);
-            let logs: Vec<_> = waiting.iter_mut().filter_map(|one| one.log.take()).collect();
+            let new = waiting.iter_mut().filter_map(|one| one.log.take());
+            let mut lines: Vec<_> = lines.into_iter().chain(new).collect();
             let outcome = save(&place, snapshot, &seen, by_people, now);
             told(&outcome, "the scheduled jobs are not on disk");
-            for (job, line) in logs {
-                let appended = runlog::append(&place.runs, &job, &line);
+            lines.retain(|(job, line)| {
+                let appended = runlog::append(&place.runs, job, line);
                 told(&appended, "the log of a scheduled job's runs is not on disk");
-            }
-            let then: Then = Box::new(move |state, _| state.cron_is_saved(outcome, revision, waiting));
+                appended.is_err()
+            });
+            let then: Then = Box::new(move |state, _| {
+                state.lines_are_left(lines);
+                state.cron_is_saved(outcome, revision, waiting);
+            });
             // The state thread is gone only when the process ends; the file has the jobs.
             let _ = state.send(Event::Noted { result: Ok(()), then });
         };
         self.post.under_way += 1;
         // This thread alone fills the queue, so there is room.
         drop(self.store.submit(Job::Upkeep(Box::new(work))));
+    }
+
+    fn lines_are_left(&mut self, new: Vec<(String, String)>) {
+        let lines = &mut self.cron.saving.lines;
+        lines.extend(new);
+        lines.drain(..lines.len().saturating_sub(MOST_LINES));
+        if !lines.is_empty() {
+            self.cron.saving.again = Some(self.mono + AGAIN);
+        }
     }
 
     fn cron_is_saved(&mut self, outcome: Result<Outcome>, revision: u64, waiting: Vec<Waiting>) {
