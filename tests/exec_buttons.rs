@@ -1,6 +1,6 @@
 //! Answers to commands by buttons (SEC-41): only those of the gateway itself allow something, and who presses one has seen
 //! the whole command.
-use super::harness::model::texts;
+use super::harness::model::{last_user_text, texts};
 use super::harness::telegram::Telegram;
 use super::harness::*;
 use super::telegram::{ann, with_bot};
@@ -149,6 +149,39 @@ fn i13_o_chats_hear_of_what_was_resolved_elsewhere() {
     told(&telegram, "over");
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!((told_of(&first), told_of(&second)), (1, 0));
+}
+
+/// A restart ends what waits: the chats that have the request hear of it, once.
+#[test]
+fn i13_o_chats_hear_that_a_restart_ended_the_wait() {
+    let telegram = ann();
+    let config = json!({"approvals": {"exec": {"mode": "both", "targets": [
+        {"channel": "telegram", "to": "1002"}, {"channel": "telegram", "to": "telegram:1003", "threadId": "7"}]}}});
+    telegram.user(1002, "Bob", "bob");
+    let replies = vec![exec("echo x > made"), texts(&["asked"]), texts(&["heard"])];
+    let (server, mut gateway) = with_bot(&telegram, config, replies);
+    telegram.says(1001, 1001, "do it");
+    let slug = slug(&asked(&telegram, 0).1);
+    told(&telegram, "asked");
+    wait_for("the other chat", || telegram.texts(1002).iter().any(|t| t.contains("required")).then_some(()));
+    // The third chat does not exist: whoever asked hears of it with the next message.
+    let lacks = "a command waits for approval, and a chat could not be told";
+    wait_for("the refusal", || gateway.log().contains(lacks).then_some(()));
+    telegram.says(1001, 1001, "and?");
+    told(&telegram, "heard");
+    let heard = last_user_text(&server.requests(3)[2]["body"]);
+    assert!(heard.contains("A chat could not be asked to allow a command"), "{heard}");
+    let ended = |chat: i64| {
+        let is_it = |text: &&String| text.contains("the gateway restarted before") && text.contains(&slug);
+        telegram.texts(chat).iter().filter(is_it).count()
+    };
+    gateway.kill();
+    gateway.restart();
+    wait_for("the word", || (ended(1001) == 1 && ended(1002) == 1).then_some(()));
+    gateway.kill();
+    gateway.restart();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!((ended(1001), ended(1002), made(&gateway).exists()), (1, 1, false));
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! Commands that wait, as the next start finds them: a file each in `<state>/gateway/approvals/`, which the thread that
 //! waits (`gw-ask-N`) writes and takes away when it is answered. What is found there nobody has answered: the start tells
-//! whoever asked. Whether a command may run is never read from here.
+//! whoever asked, and the chats that have the request. Whether a command may run is never read from here.
 use crate::error::Result;
 use crate::files;
 use crate::json::{self, json};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
+/// How the keys of deliveries begin that tell the end of a wait.
+pub const END: &str = "approved-";
 /// Bytes of one file, and files that are told of.
 const MAX_FILE: u64 = 1 << 20;
 const MOST: usize = 64;
+const MAX_VALUES: usize = 1000;
 
 /// One that nobody has answered.
 pub struct Left {
@@ -17,19 +20,23 @@ pub struct Left {
     /// Canonical key of the session whose turn asked.
     pub session: String,
     pub command: String,
+    /// Chats that were told that it waits: `channel`, `to`, `accountId`, `threadId`.
+    pub chats: Vec<Map<String, Value>>,
 }
 
 impl Left {
     pub fn write(&self, state_dir: &Path) -> Result<()> {
-        let text = json!({"id": self.id, "sessionKey": self.session, "command": self.command});
+        let text = json!({"id": self.id, "sessionKey": self.session, "command": self.command, "chats": (self.chats.clone())});
         files::write_atomic(&path(state_dir, &self.id), text.to_string().as_bytes())
     }
 
     fn read(path: &Path) -> Option<Left> {
         let bytes = files::read_bytes(path, MAX_FILE).ok()?;
-        let whole = json::read_object(&bytes, 100, json::DEEPEST).ok()?;
+        let whole = json::read_object(&bytes, MAX_VALUES, json::DEEPEST).ok()?;
         let text = |name: &str| whole.get(name).and_then(Value::as_str).map(str::to_string);
-        Some(Left { id: text("id")?, session: text("sessionKey")?, command: text("command")? })
+        let chats = whole.get("chats").and_then(Value::as_array).into_iter().flatten();
+        let chats = chats.filter_map(Value::as_object).cloned().collect();
+        Some(Left { id: text("id")?, session: text("sessionKey")?, command: text("command")?, chats })
     }
 }
 

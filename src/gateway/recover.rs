@@ -7,13 +7,15 @@ use crate::agent::run::question;
 use crate::approvals::left::{self, Left};
 use crate::deliveries::{Delivery, Inbound, Journal, Ledger, Line, Record, Spool};
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::logging;
+use crate::methods::send::{self, Route};
 use crate::parts::within;
 use crate::runs::origin;
 use crate::sessions::Transcript;
 use crate::state::State;
 use crate::state::sessions::Sessions;
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// Bytes of a note about a command.
@@ -61,14 +63,49 @@ pub fn resume(inbound: Vec<Inbound>, deliveries: Vec<Delivery>, journal: &mut Jo
     ledger
 }
 
-/// Whoever asked for commands that nobody had answered when the gateway stopped is told with the next message.
+/// Whoever asked for commands that nobody had answered when the gateway stopped is told with the next message, and the chats
+/// that have the request are told once, by the journal of deliveries.
 pub fn tell_unanswered(state: &mut State) {
-    for Left { id, session, command } in left::take(&state.shared.env.state_dir) {
+    for Left { id, session, command, chats } in left::take(&state.shared.env.state_dir) {
         log::warn!(target: "gateway/exec", "approval {id}: nobody had answered when the gateway stopped; session {} is told", logging::quoted(&session));
         let why = "the gateway restarted before anybody answered; ask again if it is still wanted";
         let text = format!("Exec denied (gateway id={id}, {why}): {command}");
         state.add_note(Some(session), within(&text, NOTE).to_string());
+        for (n, chat) in chats.iter().enumerate() {
+            if let Err(e) = tell_chat(state, chat, &id, n) {
+                log::warn!(target: "gateway/exec", "a chat could not be told that approval {id} ended with a restart: {e}");
+            }
+        }
     }
+}
+
+fn tell_chat(state: &mut State, chat: &Map<String, Value>, id: &str, n: usize) -> Result<()> {
+    let text = |name: &str| chat.get(name).and_then(Value::as_str);
+    let to = text("to").unwrap_or_default();
+    let Route { channel, account, place } = send::named(state, text("channel"), text("accountId"), to)?;
+    let short = within(id, 8);
+    let words = format!(
+        "\u{274c} Exec approval ended: the gateway restarted before anybody answered; nothing was run. ID: {short}"
+    );
+    let mut message = Map::new();
+    message.put("text", words);
+    message.put("isPlain", true);
+    text("threadId")
+        .map(str::to_string)
+        .or(place.thread)
+        .into_iter()
+        .for_each(|it| message.put("thread", it));
+    let delivery = Delivery {
+        id: format!("send:{}{id}-{n}", left::END),
+        platform: channel.id.to_string(),
+        account,
+        to: place.peer,
+        ts: state.now,
+        message: Some(message.into()),
+        ..Delivery::default()
+    };
+    state.promise(delivery, crossbeam_channel::bounded(1).0);
+    Ok(())
 }
 
 /// Puts the message of a run into its transcript unless it is there already.

@@ -4,7 +4,8 @@
 //! makes it once, also over a restart (`state/posting.rs`).
 mod place;
 
-pub(super) use place::{Route, filled, route};
+pub use place::{Route, named};
+pub(super) use place::{filled, route};
 
 use crate::agents::routing::PeerKind;
 use crate::approvals::seal;

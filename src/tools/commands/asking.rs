@@ -106,18 +106,21 @@ fn call(context: &Context, method: &str, params: Value) -> Result<Value> {
 impl Waiting {
     fn wait(self) {
         let state_dir = &self.context.settings.env.state_dir;
-        let session = self.context.session_key.clone();
-        let left = Left { id: self.id.clone(), session, command: self.wish.command.clone() };
-        if let Err(e) = left.write(state_dir) {
-            log::warn!(target: "tools", "a command waits of which a restart would not tell: {e}");
-        }
         let request = Request {
             context: &self.context,
             wish: &self.wish,
             sandbox: self.around.sandbox(),
             id: &self.id,
         };
-        let chats = request.forward();
+        // Written down before they are asked, and again where one could not be.
+        let asked = request.chats();
+        self.write_down(asked.clone());
+        let chats = request.forward(asked.clone());
+        if chats != asked {
+            self.write_down(chats.clone());
+            let head = format!("A chat could not be asked to allow a command (gateway id={})", self.id);
+            tell(&self.context, &head, &self.wish.command, None, None);
+        }
         let answer = call(&self.context, "exec.approval.waitDecision", json!({"id": (self.id.as_str())}));
         // Else the gateway restarts or stops; the next start tells who asked.
         let Ok(answer) = answer else { return };
@@ -143,6 +146,16 @@ impl Waiting {
         if let Err(e) = started {
             log::warn!(target: "tools", "an allowed command could not be started: {e}");
             self.deny(&format!("spawn-failed: {e}"));
+        }
+    }
+
+    /// For a start that finds that nobody has answered.
+    fn write_down(&self, chats: Vec<Map<String, Value>>) {
+        let Waiting { context, wish, id, .. } = self;
+        let session = context.session_key.clone();
+        let left = Left { id: id.clone(), session, command: wish.command.clone(), chats };
+        if let Err(e) = left.write(&context.settings.env.state_dir) {
+            log::warn!(target: "tools", "a command waits of which a restart would not tell: {e}");
         }
     }
 

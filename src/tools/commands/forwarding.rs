@@ -4,7 +4,7 @@ use super::asking::PATIENCE_MS;
 use super::exec::HOST;
 use super::shown;
 use super::wish::Wish;
-use crate::approvals::seal;
+use crate::approvals::{left, seal};
 use crate::calls::Whom;
 use crate::channels;
 use crate::error::Result;
@@ -12,9 +12,6 @@ use crate::json::{Put, json};
 use crate::parts::within;
 use crate::tools::Context;
 use serde_json::{Map, Value};
-
-/// How the keys of deliveries begin that tell the end of a wait.
-const END: &str = "approved-";
 
 pub struct Request<'a> {
     pub context: &'a Context,
@@ -32,10 +29,10 @@ impl Request<'_> {
         within(self.id, 8)
     }
 
-    /// The chat in which the turn was asked for, and those that the configuration names. Gives those that have it.
-    pub fn forward(&self) -> Vec<Chat> {
+    /// Asks in these chats. Gives those that have it.
+    pub fn forward(&self, chats: Vec<Chat>) -> Vec<Chat> {
         let mut told = Vec::new();
-        for (n, chat) in self.chats().into_iter().enumerate() {
+        for (n, chat) in chats.into_iter().enumerate() {
             let sent = self.message(n, chat.clone()).and_then(|params| self.send(params));
             match sent {
                 Ok(_) => told.push(chat),
@@ -55,7 +52,7 @@ impl Request<'_> {
             let mut params = chat.clone();
             params.put("message", words.as_str());
             params.put("plain", true);
-            params.put("idempotencyKey", format!("{END}{}-{n}", self.id));
+            params.put("idempotencyKey", format!("{}{}-{n}", left::END, self.id));
             if let Err(e) = self.send(Value::Object(params)) {
                 log::warn!(target: "tools", "a chat could not be told that a command does not wait any more: {e}");
             }
@@ -81,7 +78,8 @@ impl Request<'_> {
         (self.context.ask)(&whom, "send", params, &self.context.cancel)
     }
 
-    fn chats(&self) -> Vec<Chat> {
+    /// The chat in which the turn was asked for, and those that the configuration names.
+    pub fn chats(&self) -> Vec<Chat> {
         let config = &self.context.config;
         if config.get("approvals.exec.enabled") == Some(&Value::Bool(false)) {
             return Vec::new();
