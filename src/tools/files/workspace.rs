@@ -1,7 +1,7 @@
 //! Files of the workspace as `read`, `write` and `edit` name and read them. Runs on a tool's thread.
 //!
 //! What makes the agent what it is changes on the owner's word only (SEC-42): a turn that was misled and wrote there would
-//! speak in all later ones. Pages that the gateway serves are for turns of what he set up himself, too.
+//! speak in all later ones, and so would what his programs run when they look there (`.git/config`). Pages that the gateway serves are for turns of what he set up himself, too.
 use crate::agents::{Agents, inside, own};
 use crate::error::{Error, Kind, Result};
 use crate::skills;
@@ -26,8 +26,12 @@ pub fn to_read(context: &Context, path: &str) -> Result<(PathBuf, PathBuf)> {
     })
 }
 
-/// Folders of skills, and of pages.
-const SKILLS: &str = "skills";
+/// What programs of the owner read when they begin, and run what stands there.
+const STARTS: [&str; 2] = [HEARTBEAT, "BOOT.md"];
+/// Folders of skills, of a repository's own programs and settings, and of pages.
+const OWN: [&str; 4] = ["skills", ".git", ".hg", ".svn"];
+/// At the beginning of the way: programs that the original's gateway runs.
+const HOOKS: &str = "hooks";
 const PAGES: &str = "canvas";
 /// The tools that change files: who is trusted with one is with all.
 const CHANGING: [&str; 3] = ["write", "edit", "apply_patch"];
@@ -38,7 +42,8 @@ const ROOTS: [&str; 2] = ["canvasHost.root", "gateway.controlUi.root"];
 pub fn to_change(context: &Context, path: &str) -> Result<PathBuf> {
     let path = relative(context, path)?;
     let whose = context.provenance;
-    let is_the_owners = is_the_owners(&path) || (!whose.is_own() && is_page(context, &path));
+    let is_strange = !whose.is_own() && (is_page(context, &path) || is_hidden(&path));
+    let is_the_owners = is_the_owners(&path) || is_strange;
     let is_trusted = |name: &&str| is_trusted(&context.config, name, whose);
     if !is_the_owners || CHANGING.iter().any(is_trusted) {
         return Ok(path);
@@ -57,8 +62,14 @@ fn is_one(names: &[&str], part: &OsStr) -> bool {
 
 /// What an agent reads in each turn. At whatever depth: another agent's workspace may lie within this one.
 fn is_the_owners(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| is_one(&PERSONA, name) || is_one(&[HEARTBEAT], name))
-        || path.iter().any(|part| is_one(&[SKILLS], part))
+    path.file_name().is_some_and(|name| is_one(&PERSONA, name) || is_one(&STARTS, name))
+        || path.iter().any(|part| is_one(&OWN, part))
+}
+
+/// Names that begin with a dot are settings of programs, which the owner's may run.
+fn is_hidden(path: &Path) -> bool {
+    path.iter().any(|part| part.as_encoded_bytes().starts_with(b"."))
+        || path.iter().next().is_some_and(|part| is_one(&[HOOKS], part))
 }
 
 /// What the gateway serves.
@@ -149,7 +160,8 @@ mod tests {
             (tool.run)(context, &arguments).map(|said| said.text)
         };
         let all = "AGENTS.md SOUL.md IDENTITY.md USER.md TOOLS.md HEARTBEAT.md MEMORY.md BOOTSTRAP.md memory.md \
-                   ./agents.MD other/AGENTS.md skills/x/SKILL.md Skills/y canvas/index.html pages/a.html";
+                   ./agents.MD other/AGENTS.md skills/x/SKILL.md Skills/y canvas/index.html pages/a.html .git/config \
+                   sub/.GIT/hooks/pre-commit .envrc .vscode/tasks.json BOOT.md hooks/h/HOOK.md";
         for provenance in [Provenance::Hook, Provenance::Guest] {
             context.provenance = provenance;
             for path in all.split_whitespace() {
@@ -169,7 +181,15 @@ mod tests {
         // What the owner set up changes pages, and what it is named for.
         for provenance in [Provenance::Cron, Provenance::Agent] {
             context.provenance = provenance;
-            for path in ["AGENTS.md", "HEARTBEAT.md", "MEMORY.md", "skills/x/SKILL.md", "other/SOUL.md"] {
+            for path in [
+                "AGENTS.md",
+                "HEARTBEAT.md",
+                "MEMORY.md",
+                "skills/x/SKILL.md",
+                "other/SOUL.md",
+                ".git/config",
+                "BOOT.md",
+            ] {
                 assert!(call(&context, "write", path).is_err(), "{provenance:?} {path}");
             }
             call(&context, "write", "canvas/index.html").unwrap();
