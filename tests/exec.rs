@@ -280,19 +280,31 @@ fn i13_4_the_end_of_a_background_command_wakes_its_session() {
 /// The original's sandboxes are containers: a configuration that wants them is refused instead of run without.
 #[test]
 fn i13_4_a_sandbox_mode_without_an_engine_is_refused_at_load() {
-    for config in [
-        json!({"agents": {"defaults": {"sandbox": {"mode": "all"}}}}),
-        json!({"agents": {"list": [{"id": "main", "sandbox": {"mode": "non-main"}}]}}),
+    let write = |dir: &str| json!({"tools": {"exec": {"sandbox": {"write": [dir]}}}});
+    let no_engine = ["sandbox.mode", "no container engine", "docs/exec.md"];
+    for (config, want) in [
+        (json!({"agents": {"defaults": {"sandbox": {"mode": "all"}}}}), no_engine),
+        (json!({"agents": {"list": [{"id": "main", "sandbox": {"mode": "non-main"}}]}}), no_engine),
+        (
+            json!({"agents": {"defaults": {"sandbox": {"mode": "always"}}}}),
+            ["agents.defaults.sandbox.mode", "off", "all"],
+        ),
+        (
+            json!({"agents": {"list": [{"id": "main", "sandbox": {"mode": "sometimes"}}]}}),
+            ["agents.list", "sandbox.mode", "off"],
+        ),
+        (json!({"agents": {"defaults": {"sandbox": "all"}}}), ["agents.defaults.sandbox", "", ""]),
+        (write("/"), ["tools.exec.sandbox.write", "the whole machine", "tools.exec.sandbox.mode"]),
+        (
+            json!({"agents": {"list": [{"id": "main", "tools": {"exec": {"sandbox": {"write": ["~/x", "/"]}}}}]}}),
+            ["agents.list[0].tools.exec.sandbox.write", "the whole machine", ""],
+        ),
+        (write("//"), ["tools.exec.sandbox.write", "the whole machine", ""]),
     ] {
         let mut gateway = Gateway::spawn(&Setup::config(config), gateway::free_port());
         let status = gateway.wait(Duration::from_secs(10));
         let words = gateway.stderr();
         assert_eq!(status.code(), Some(78), "{words}");
-        assert!(
-            words.contains("sandbox.mode")
-                && words.contains("no container engine")
-                && words.contains("docs/exec.md"),
-            "{words}"
-        );
+        assert!(want.iter().all(|want| words.contains(want)), "{want:?}: {words}");
     }
 }

@@ -9,12 +9,16 @@ use serde_json::Value;
 /// How the message of a mistake ends that did not end the start.
 pub const UNTIL: &str = " until this is corrected";
 
-/// Whether a mistake ends the start: one of the file as a whole, or one below `gateway` that is not harmless.
+/// Whether a mistake ends the start: one of the file as a whole, or one below `gateway` that is not harmless,
+/// one of a sandbox.
 pub fn ends_start(segments: &[String]) -> bool {
     let texts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match texts.as_slice() {
         [] => true,
         ["gateway", rest @ ..] => !is_harmless(rest),
+        // Whoever wants walls of another kind would get none of them.
+        ["agents", "defaults", "sandbox"] | ["agents", "defaults", "sandbox", "mode"] => true,
+        ["agents", "list", _, "sandbox"] | ["agents", "list", _, "sandbox", "mode"] => true,
         _ => false,
     }
 }

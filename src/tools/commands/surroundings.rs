@@ -180,16 +180,28 @@ fn named_files(value: &Value, found: &mut dyn FnMut(&str)) {
     }
 }
 
-/// The original's sandboxes are containers; without an engine for them it would run everything on the host.
+/// The original's sandboxes are containers; without an engine for them it would run everything on the host. And walls around
+/// a command that may write everywhere are none: no program would be left that it may start.
 pub fn check(config: &Config) -> Result<()> {
     let agents = config.get("agents.list").and_then(Value::as_array).into_iter().flatten().enumerate();
-    let agents =
-        agents.map(|(at, agent)| (format!("agents.list[{at}].sandbox.mode"), agent.pointer("/sandbox/mode")));
-    let general = ("agents.defaults.sandbox.mode".to_string(), config.get("agents.defaults.sandbox.mode"));
-    for (place, mode) in std::iter::once(general).chain(agents) {
+    let agents = agents.map(|(at, agent)| {
+        let own = agent.pointer("/tools/exec/sandbox/write");
+        (format!("agents.list[{at}]"), agent.pointer("/sandbox/mode"), own)
+    });
+    let general = ("agents.defaults".to_string(), config.get("agents.defaults.sandbox.mode"), None);
+    let tools = (String::new(), None, config.get("tools.exec.sandbox.write"));
+    for (place, mode, written) in [general, tools].into_iter().chain(agents) {
         if let Some(mode) = mode.and_then(Value::as_str).filter(|mode| *mode != "off") {
             let text = format!(
-                "{place} is \"{mode}\", and this version has no container engine: set it to \"off\"; commands of agents are shut in by the kernel all the same (tools.exec.sandbox, docs/exec.md)"
+                "{place}.sandbox.mode is \"{mode}\", and this version has no container engine: set it to \"off\"; commands of agents are shut in by the kernel all the same (tools.exec.sandbox, docs/exec.md)"
+            );
+            return Err(Error::config(text));
+        }
+        let mut written = written.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        if written.any(|path| path.trim().starts_with('/') && path.trim().trim_matches('/').is_empty()) {
+            let place = if place.is_empty() { place } else { format!("{place}.") };
+            let text = format!(
+                "{place}tools.exec.sandbox.write names the whole machine, so that commands could change every program that they start: name the directories that they are to write, or set tools.exec.sandbox.mode to \"off\""
             );
             return Err(Error::config(text));
         }
