@@ -167,6 +167,7 @@ fn i13_o_chats_hear_that_a_restart_ended_the_wait() {
     // The third chat does not exist: whoever asked hears of it with the next message.
     let lacks = "a command waits for approval, and a chat could not be told";
     wait_for("the refusal", || gateway.log().contains(lacks).then_some(()));
+    std::thread::sleep(Duration::from_millis(700));
     telegram.says(1001, 1001, "and?");
     told(&telegram, "heard");
     let heard = last_user_text(&server.requests(3)[2]["body"]);
