@@ -69,7 +69,9 @@ fn names(path: &Path, stat: &Stat) -> Names {
         return names.clone();
     }
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let names: Names = entries.filter_map(|entry| CString::new(entry.file_name().into_vec()).ok()).collect();
+    // Links lead to what has a name of its own, and are most of all names there.
+    let names = entries.filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    let names: Names = names.filter_map(|entry| CString::new(entry.file_name().into_vec()).ok()).collect();
     let is_settled = moment.seconds + SETTLED < (clock::now_ms() / 1000) as i64;
     let mut known = lock();
     if known.len() >= MOST {
