@@ -43,6 +43,7 @@ mod skills;
 mod status;
 mod stream;
 mod system;
+mod tasks;
 mod topics;
 mod typed;
 mod uninstall;
@@ -61,6 +62,7 @@ use print::Printer;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Instant;
+pub use tasks::{ALIASES, GROUPS, TASKS};
 
 /// The program's version, as `--version` prints it.
 pub use crate::version::VERSION;
@@ -208,40 +210,6 @@ pub const COMMANDS: &[Command] = &[
     uninstall::COMMAND,
     usage::COMMAND,
     clients::WHO,
-];
-
-/// Words that begin commands, by task. Together they are all there are.
-pub const TASKS: &[(&str, &[&str])] = &[
-    ("Start here", &["onboard", "chat", "agent", "status", "usage", "doctor"]),
-    ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "profiles", "daemon"]),
-    ("Channels", &["channels", "message", "pairing"]),
-    ("Agents", &["models", "agents", "sessions", "skills", "cron", "system"]),
-    (
-        "Settings",
-        &["setup", "configure", "config", "approvals", "devices", "security", "backup", "uninstall"],
-    ),
-    ("For scripts", &["completion", "protocol"]),
-];
-
-/// Words that say what others say, for who is used to them: `openclaw help all` has them.
-pub const ALIASES: &[&str] = &["daemon", "who"];
-
-/// Words that only group commands, for the list in the root help.
-pub const GROUPS: &[(&str, &str)] = &[
-    ("approvals", "Say which commands agents may run"),
-    ("approvals allowlist", "List programs that are not asked for"),
-    ("backup", "Keep configuration, state and workspaces"),
-    ("config", "Read, check and edit the configuration"),
-    ("cron", "Let jobs run at their times"),
-    ("daemon", "The same as gateway install, uninstall, start, stop, restart"),
-    ("devices", "Manage paired devices and their tokens"),
-    ("gateway diagnostics", "Gather what a bug report needs"),
-    ("message", "Send, edit and take back messages on a channel"),
-    ("pairing", "Let in strangers who write to a bot"),
-    ("protocol", "Show the wire protocol's schemas"),
-    ("security", "Look for what others could get at"),
-    ("system", "Wake the agent, switch heartbeats, show who is here"),
-    ("system heartbeat", "Show the last heartbeat, or switch them"),
 ];
 
 /// What a command gets besides its own arguments.

@@ -22,8 +22,7 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         name: "exit-codes",
         summary: "What the exit status says",
-        text: "\
-  0    done
+        text: "  0    done
   1    failed; the text says why and what helps
   2    --profile or --dev does not fit
   3    config get: the key is not set and has no default
@@ -41,8 +40,7 @@ error.
     Topic {
         name: "environment",
         summary: "Variables that are read",
-        text: "\
-  OPENCLAW_GATEWAY_PORT      the gateway's port, for the server and the commands
+        text: "  OPENCLAW_GATEWAY_PORT      the gateway's port, for the server and the commands
   OPENCLAW_GATEWAY_TOKEN     the shared secret; OPENCLAW_GATEWAY_PASSWORD
   OPENCLAW_STATE_DIR         the state directory
   OPENCLAW_CONFIG_PATH       the configuration file
@@ -98,8 +96,7 @@ Schedules are `--every 10m` or `--cron \"0 8 * * 1-5\" --tz Europe/Berlin`.
     Topic {
         name: "scopes",
         summary: "What a device or a client may do",
-        text: "\
-  operator.read       see the state, sessions, logs
+        text: "  operator.read       see the state, sessions, logs
   operator.write      talk with agents, send messages, change sessions
   operator.approvals  answer commands that wait for a word
   operator.pairing    let devices in, rename and remove them
@@ -123,6 +120,8 @@ mod tests {
             assert!(topic.text.lines().count() <= 22, "{}: {}", topic.name, topic.text.lines().count());
             let wide: Vec<&str> = topic.text.lines().filter(|line| line.chars().count() > 80).collect();
             assert!(wide.is_empty() && topic.text.is_ascii(), "{}: {wide:?}", topic.name);
+            let mut rows = topic.text.lines().filter(|line| line.contains("   "));
+            assert!(rows.all(|row| row.starts_with("  ")), "{}", topic.name);
         }
     }
 }

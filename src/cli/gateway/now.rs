@@ -17,6 +17,7 @@ pub fn today(status: &Value) -> Option<String> {
     let number = |name: &str| today.get(name).and_then(Value::as_u64).unwrap_or_default();
     let turns = match (number("turns"), number("failed")) {
         (1, 0) => "1 turn".to_string(),
+        (1, failed) => format!("1 turn ({failed} failed)"),
         (turns, 0) => format!("{turns} turns"),
         (turns, failed) => format!("{turns} turns ({failed} failed)"),
     };

@@ -1,0 +1,35 @@
+//! The words that begin commands, by task, and what those say that only group commands: the first page of help. Data only.
+
+/// Words that begin commands, by task. Together they are all there are.
+pub const TASKS: &[(&str, &[&str])] = &[
+    ("Start here", &["onboard", "chat", "agent", "status", "usage", "doctor"]),
+    ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "profiles", "daemon"]),
+    ("Channels", &["channels", "message", "pairing"]),
+    ("Agents", &["models", "agents", "sessions", "skills", "cron", "system"]),
+    (
+        "Settings",
+        &["setup", "configure", "config", "approvals", "devices", "security", "backup", "uninstall"],
+    ),
+    ("For scripts", &["completion", "protocol"]),
+];
+
+/// Words that say what others say, for who is used to them: `openclaw help all` has them.
+pub const ALIASES: &[&str] = &["daemon", "who"];
+
+/// Words that only group commands, for the list in the root help.
+pub const GROUPS: &[(&str, &str)] = &[
+    ("approvals", "Say which commands agents may run"),
+    ("approvals allowlist", "List programs that are not asked for"),
+    ("backup", "Keep configuration, state and workspaces"),
+    ("config", "Read, check and edit the configuration"),
+    ("cron", "Let jobs run at their times"),
+    ("daemon", "The same as gateway install, uninstall, start, stop, restart"),
+    ("devices", "Manage paired devices and their tokens"),
+    ("gateway diagnostics", "Gather what a bug report needs"),
+    ("message", "Send, edit and take back messages on a channel"),
+    ("pairing", "Let in strangers who write to a bot"),
+    ("protocol", "Show the wire protocol's schemas"),
+    ("security", "Look for what others could get at"),
+    ("system", "Wake the agent, switch heartbeats, show who is here"),
+    ("system heartbeat", "Show the last heartbeat, or switch them"),
+];
