@@ -321,6 +321,7 @@ fn gateway_and_service(story: &mut Story) {
         &["daemon", "restart"],
         &["gateway", "stop"],
         &["daemon", "stop"],
+        &["migrate"],
         &["uninstall", "--dry-run"],
         &["gateway", "uninstall"],
         &["daemon", "uninstall"],

@@ -159,6 +159,8 @@ mod many_sessions;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod migrate;
+#[cfg(test)]
 mod mistakes;
 #[cfg(test)]
 mod model_ends;

@@ -10,7 +10,7 @@ pub mod host;
 mod identity;
 pub mod inside;
 pub mod own;
-mod profile_book;
+pub mod profile_book;
 pub mod profiles;
 pub mod routing;
 pub mod sharing;

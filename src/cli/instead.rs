@@ -40,8 +40,8 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["infer", "capability"], "`openclaw models test` asks a model"),
     (&["dns", "proxy"], "see docs/remote.md for ways to reach a gateway elsewhere"),
     (
-        &["crestodian", "migrate"],
-        "`openclaw onboard` asks, `openclaw doctor --fix` mends; the original's files are read as they are",
+        &["crestodian"],
+        "`openclaw onboard` asks, `openclaw doctor --fix` mends; `openclaw migrate` takes over from the original",
     ),
     (&["commitments", "transcripts", "workboard"], "it keeps conversations only: `openclaw sessions`"),
     (

@@ -28,6 +28,7 @@ pub mod link;
 mod logs;
 mod man;
 mod message;
+mod migrate;
 mod models;
 mod onboard;
 mod pairing;
@@ -165,6 +166,7 @@ pub const COMMANDS: &[Command] = &[
     message::read::READ,
     message::SEND,
     message::sticker::STICKER,
+    migrate::COMMAND,
     models::status::COMMAND,
     models::aliases::COMMAND,
     models::aliases::ADD,

@@ -8,7 +8,17 @@ pub const TASKS: &[(&str, &[&str])] = &[
     ("Agents", &["models", "agents", "sessions", "skills", "cron", "system"]),
     (
         "Settings",
-        &["setup", "configure", "config", "approvals", "devices", "security", "backup", "uninstall"],
+        &[
+            "setup",
+            "configure",
+            "config",
+            "approvals",
+            "devices",
+            "security",
+            "backup",
+            "migrate",
+            "uninstall",
+        ],
     ),
     ("For scripts", &["completion", "protocol"]),
 ];

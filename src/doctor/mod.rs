@@ -6,6 +6,7 @@
 //! shown before it is done. Findings name places and lengths of secrets, never the secrets.
 mod access;
 mod channels;
+mod compat;
 mod config;
 mod cron;
 mod fix;
@@ -107,6 +108,7 @@ pub const CHECKS: &[Check] = &[
     check("channels.twin", Error, "Two accounts have one token", channels::twin),
     check("clock.wrong", Warning, "The clock seems to be wrong", machine::clock),
     check("clock.zone", Warning, "A time zone is unknown", machine::zone),
+    check("compat.keys", Info, "The original program refuses this key", compat::keys),
     check("config.invalid", Error, "The configuration has mistakes", config::invalid),
     check("config.legacy_key", Warning, "Keys of earlier versions are not read", config::legacy),
     check("config.missing", Info, "There is no configuration yet", config::missing),

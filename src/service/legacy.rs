@@ -5,6 +5,7 @@ use super::act::{attempt, run};
 use super::{Action, Manager, Other, Place, launchd, put};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use std::path::Path;
 
 /// Agents of an earlier release under the same profile.
 pub(super) fn clean_legacy(env: &Env) -> Result<Vec<String>> {
@@ -24,15 +25,31 @@ pub(super) fn clean_legacy(env: &Env) -> Result<Vec<String>> {
 /// Stops a user's service and takes it out of its manager; its file stays beside as `.bak`. With a manager that
 /// does not answer nothing is done.
 pub fn retire(env: &Env, other: &Other) -> Result<()> {
-    let manager = if other.is_agent() { Manager::Launchd } else { Manager::SystemdUser };
-    let place = Place { manager, name: other.name.clone(), path: other.path.clone() };
+    retire_to(env, other, &put::backup(&other.path))
+}
+
+/// The same, with its file kept as `aside`.
+pub fn retire_to(env: &Env, other: &Other, aside: &Path) -> Result<()> {
+    let place = of_user(other);
     for step in place.steps(Action::Disable, true) {
         // An agent that is not loaded cannot be unloaded.
         if other.is_agent() { run(env, &step)? } else { attempt(env, &step)? }
     }
-    std::fs::rename(&other.path, put::backup(&other.path))
+    std::fs::rename(&other.path, aside)
         .map_err(|e| Error::io(format_args!("set {} aside", env.display(&other.path)), e))?;
     // The file is gone; what is missed here the manager finds out by itself.
     place.steps(Action::Forget, false).iter().for_each(|step| drop(run(env, step)));
     Ok(())
+}
+
+/// Undoes it: the file is in its place again, and the service runs.
+pub fn bring_back(env: &Env, other: &Other, aside: &Path) -> Result<()> {
+    std::fs::rename(aside, &other.path)
+        .map_err(|e| Error::io(format_args!("put {} back", env.display(&other.path)), e))?;
+    of_user(other).steps(Action::Enable, false).iter().try_for_each(|step| run(env, step))
+}
+
+fn of_user(other: &Other) -> Place {
+    let manager = if other.is_agent() { Manager::Launchd } else { Manager::SystemdUser };
+    Place { manager, name: other.name.clone(), path: other.path.clone() }
 }

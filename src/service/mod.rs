@@ -22,7 +22,7 @@ mod spec;
 mod testing;
 
 pub use inspect::{Inspection, inspect};
-pub use legacy::retire;
+pub use legacy::{bring_back, retire, retire_to};
 pub use others::{Other, others};
 
 use crate::env::Env;

@@ -58,7 +58,7 @@ pub const COMMAND: Command = Command {
 };
 
 /// With the families of checks.
-const ONLY: &str = "Look at this check or family only, may be repeated: channels, clock, config, cron, disk, env, fs, \
+const ONLY: &str = "Look at this check or family only, may be repeated: channels, clock, compat, config, cron, disk, env, fs, \
                     gateway, heartbeat, hooks, models, port, service, sessions, state, summary, unsupported, workspace";
 
 /// How long the gateway may take to answer.
@@ -76,9 +76,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Err(Error::usage(format!("no check {unknown:?}; openclaw doctor --json names them")));
     }
     let is_asked_for = |check: &Check| only.iter().any(|only| doctor::is_named(check, only));
-    // The audit's summary is no finding.
-    let wanted =
-        |check: &Check| if only.is_empty() { !check.id.starts_with("summary.") } else { is_asked_for(check) };
+    // The audit's summary is no finding, and nothing is wrong with what another program does not know.
+    let is_usual = |check: &Check| !["summary.", "compat."].iter().any(|family| check.id.starts_with(family));
+    let wanted = |check: &Check| if only.is_empty() { is_usual(check) } else { is_asked_for(check) };
     let named = args.value("severity-min").and_then(Severity::named);
     let (shown, threshold) = (named.unwrap_or(Severity::Info), named.unwrap_or(Severity::Warning));
     let waiting = Waiting::begin(context.out, "looking at the installation");

@@ -2,7 +2,7 @@
 //! looks.
 mod features;
 
-pub use features::{asked, line};
+pub use features::{Asked, asked, line};
 
 use super::{Ctx, Finding, one};
 
