@@ -1,6 +1,7 @@
 //! Files that cannot be opened for now, by their owner or a failing disk: they stay as they are, everybody who asks is told
 //! why, and they are taken up again without a restart. Here a link that leads to itself stands in their place.
 use crate::cli::{fails, json_of, out, text};
+use crate::harness::model::texts;
 use crate::harness::*;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -87,4 +88,23 @@ fn b_f11_a_file_where_a_directory_belongs_is_named() {
     assert!(doctor.contains(why), "{doctor}");
     std::fs::remove_file(gateway.state_dir().join("agents")).unwrap();
     wait_for("an answer", || gateway.cli(&["agent", "-m", "hi"]).status.success().then_some(()));
+}
+
+/// What a chat was promised is kept: nobody else has to ask first.
+#[test]
+fn r_08_a_message_for_an_index_that_could_not_be_opened_is_answered_when_it_can() {
+    let telegram = crate::telegram::ann();
+    let replies = vec![texts(&["first"]), texts(&["second"])];
+    let (_server, mut gateway) = crate::telegram::with_bot(&telegram, json!({}), replies);
+    telegram.says(1001, 1001, "one");
+    crate::telegram::said(&telegram, 1001, 1);
+    gateway.stop();
+    let index = gateway.state_dir().join("agents/main/sessions/sessions.json");
+    let aside = shut(&index);
+    gateway.restart();
+    telegram.says(1001, 1001, "two");
+    let told = crate::telegram::said(&telegram, 1001, 2);
+    assert!(told[1].contains("within an hour"), "{told:?}");
+    std::fs::rename(&aside, &index).unwrap();
+    assert_eq!(crate::telegram::said(&telegram, 1001, 3)[2], "second");
 }

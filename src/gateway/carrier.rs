@@ -16,6 +16,7 @@ use crate::runs::{Ask, Deliver, Observer, Observers, Wishes};
 use crate::settings::Settings;
 use crate::state::carrying::{Carry, Told};
 use crate::state::event::Event;
+use crate::state::sessions::roster;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use serde_json::{Map, Value};
 use std::os::fd::{AsFd, OwnedFd};
@@ -146,6 +147,8 @@ impl House for Carrier {
     }
 
     fn turn(&self, mut turn: Turn) -> Result<Accepted> {
+        // Its agent may have had an index that could not be read, which somebody has mended.
+        roster::regain(&self.handle.house.shared);
         let Login { platform: channel, account } = self.login.clone();
         let place = std::mem::take(&mut turn.to);
         let to =
@@ -220,6 +223,7 @@ impl House for Carrier {
     }
 
     fn session(&self, key: &str) -> Result<Option<Map<String, Value>>> {
+        roster::regain(&self.handle.house.shared); // As in `turn`.
         let key = key.to_string();
         self.tell(|told| Carry::Entry { key, told })
     }
