@@ -140,5 +140,7 @@ fn b_f25_a_mistake_that_comes_later_leaves_its_account_as_it_was_and_the_file_is
     named(&mut client, "Four");
     let row = is_up(&mut client, "odd");
     assert_eq!((&row["dmPolicy"], row.get("configProblem")), (&json!("allowlist"), None), "{row}");
-    assert!(client.ok("health", json!({}))["configInvalid"].is_null());
+    wait_for("the mistake to be forgotten", || {
+        client.ok("health", json!({}))["configInvalid"].is_null().then_some(())
+    });
 }
