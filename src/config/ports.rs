@@ -275,7 +275,7 @@ mod tests {
             shown,
             [
                 "port 20002 (browser control port) is the gateway port of profile b too; set another gateway.port",
-                "port 20004 (canvas port) is the browser control port of profile b too; set another gateway.port",
+                "port 20004 (canvas port) is the browser control port of profile b too; set another canvasHost.port",
             ]
         );
         assert_eq!(of(&b).len(), 2);

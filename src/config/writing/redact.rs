@@ -295,7 +295,7 @@ mod tests {
         );
         check(json!({"gateway": {"auth": "x"}}), json!({"gateway": {"auth": HIDDEN}}));
         check(
-            json!({"gateway": {"auth": {"mode": "x", "tokn": "x"}, "remote": "x", "mode": "x"}}),
+            json!({"gateway": {"auth": {"mode": "X7", "tokn": "x"}, "remote": "x", "mode": "x"}}),
             json!({"gateway": {"auth": {"mode": HIDDEN, "tokn": HIDDEN}, "remote": HIDDEN, "mode": "x"}}),
         );
         // N-11: slips of the pen, beside secrets and at places that nothing is known of.
