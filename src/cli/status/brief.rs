@@ -1,40 +1,16 @@
 //! The three lines of `openclaw status` where all is well: that the gateway is up, what it did, on which channels it is.
 //! Looks nothing up.
-use super::{Look, Word, overview};
+use super::overview::Line;
+use super::{Look, Word};
 use crate::cli::gateway::now;
 use serde_json::Value;
 
-/// What is no reason to say more.
-const USUAL: &[&str] = &[
-    "Agents",
-    "Channels",
-    "Config",
-    "Gateway",
-    "Heartbeat",
-    "Model",
-    "OpenClaw",
-    "Process",
-    "Service",
-    "Sessions",
-    "State",
-    "Today",
-];
-
-/// How a row ends that sends people to another command.
-const ELSEWHERE: &[&str] = &["see doctor", "models status says more"];
-
-/// Names and values; `None` where there is more to say.
-pub fn lines(look: &Look) -> Option<Vec<(&'static str, String)>> {
-    let rows = overview::lines(look);
-    let value = |name: &str| rows.iter().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
+/// Names and values; `None` where there is more to say than these rows of the whole.
+pub fn lines(look: &Look, rows: &[Line]) -> Option<Vec<(&'static str, String)>> {
+    let value = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.value.as_str());
     let (gateway, summary) = (&look.gateway, look.gateway.summary.as_ref()?);
-    let is_read = look.agents.iter().all(|agent| agent.unread.is_none());
-    let is_fine = look.config.issues().is_empty() && is_read;
-    let is_well = gateway.error.is_none() && gateway.channels.is_none() && is_fine;
-    let is_usual = |(name, value): &(&str, String)| {
-        USUAL.contains(name) && !ELSEWHERE.iter().any(|more| value.contains(more))
-    };
-    let is_plain = look.word == Word::Files && rows.iter().all(is_usual);
+    let is_well = gateway.error.is_none() && gateway.channels.is_none() && look.config.issues().is_empty();
+    let is_plain = look.word == Word::Files && rows.iter().all(|row| row.is_usual);
     if !(is_well && is_plain && look.unit.seen.drift.is_empty() && look.unit.others.is_empty()) {
         return None;
     }
@@ -45,7 +21,8 @@ pub fn lines(look: &Look) -> Option<Vec<(&'static str, String)>> {
         1 => "1 session".to_string(),
         count => format!("{count} sessions"),
     };
-    let agents = [value("Agents"), value("Model"), Some(sessions), channels(&gateway.snapshot)];
+    let channels = channels(&gateway.snapshot);
+    let agents = [value("Agents"), value("Model"), Some(&sessions), channels.as_deref()];
     Some(vec![
         ("Gateway", format!("{version} is up at {}{process}", target.url)),
         ("Today", now::today(summary)?),

@@ -101,11 +101,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     let wants_more = ["all", "deep", "usage", "verbose"].iter().any(|flag| args.has(flag));
-    match brief::lines(&look).filter(|_| !wants_more) {
+    let rows = overview::lines(&look);
+    match brief::lines(&look, &rows).filter(|_| !wants_more) {
         Some(lines) => {
             lines.iter().for_each(|(name, value)| context.out.field(name, &look.env.display_all(value)))
         }
-        None => show_all(context, args, &look),
+        None => show_all(context, args, &look, &rows),
     }
     Ok(())
 }
@@ -144,9 +145,9 @@ fn look(context: &Context, args: &Args) -> Result<Look> {
     Ok(Look { env, config, agents, default_id, gateway, unit, word, elsewhere })
 }
 
-fn show_all(context: &Context, args: &Args, look: &Look) {
-    for (name, value) in overview::lines(look) {
-        context.out.field(name, &look.env.display_all(&value));
+fn show_all(context: &Context, args: &Args, look: &Look, rows: &[overview::Line]) {
+    for row in rows {
+        context.out.field(row.name, &look.env.display_all(&row.value));
     }
     print_sessions(context, look, args.has("all"));
     if let Some(health) = &look.gateway.health {

@@ -19,56 +19,74 @@ use crate::sessions::newer;
 use crate::tls::Place;
 use serde_json::Value;
 
-/// Names and values, from the top.
-pub fn lines(look: &Look) -> Vec<(&'static str, String)> {
+/// One line.
+pub struct Line {
+    pub name: &'static str,
+    pub value: String,
+    /// It is there where all is well, too.
+    pub is_usual: bool,
+}
+
+fn usual(name: &'static str, value: String) -> Line {
+    Line { name, value, is_usual: true }
+}
+
+fn notable(name: &'static str, value: String) -> Line {
+    Line { name, value, is_usual: false }
+}
+
+/// All of them, from the top.
+pub fn lines(look: &Look) -> Vec<Line> {
     let (env, config, gateway) = (&look.env, &look.config, &look.gateway);
     let mode = look.mode().filter(|mode| look.elsewhere.is_none() || *mode == "remote");
     let nobody = if look.elsewhere.is_some() { "elsewhere" } else { "unset" };
     let mode = mode.unwrap_or(if look.word == Word::Nobody { "mode unknown" } else { nobody });
     let address = gateway.target.as_ref().map_or(String::new(), |t| format!(" · {} ({})", t.url, t.source));
     let mut rows = vec![
-        ("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
-        ("Config", format!("{}{}", env.display(&env.config_path), of_file(env, config))),
-        ("State", env.display(&env.state_dir)),
-        ("Gateway", format!("{mode}{address} · {}", reached(look))),
-        ("Service", look.unit.summary()),
+        usual("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        usual("Config", format!("{}{}", env.display(&env.config_path), of_file(env, config))),
+        usual("State", env.display(&env.state_dir)),
+        usual("Gateway", format!("{mode}{address} · {}", reached(look))),
+        usual("Service", look.unit.summary()),
     ];
     let summary = gateway.summary.as_ref();
-    rows.extend(summary.and_then(now::process).map(|text| ("Process", text)));
-    rows.extend(summary.and_then(now::today).map(|text| ("Today", text)));
+    rows.extend(summary.and_then(now::process).map(|text| usual("Process", text)));
+    rows.extend(summary.and_then(now::today).map(|text| usual("Today", text)));
     let shown = Place::of(config, env).filter(|_| look.elsewhere.is_none()).and_then(|p| p.facts().ok());
-    rows.extend(shown.map(|facts| ("TLS", facts.describe())));
+    rows.extend(shown.map(|facts| notable("TLS", facts.describe())));
     if look.elsewhere.is_some() {
         let whose = "Config, State and Service are this machine's; what follows is the gateway's";
-        rows.push(("Elsewhere", whose.to_string()));
+        rows.push(notable("Elsewhere", whose.to_string()));
     }
-    rows.extend(model(look).map(|model| ("Model", model)));
+    rows.extend(model(look));
     let is_told = look.word != Word::Gateway || gateway.told.is_some();
     if look.word != Word::Nobody && is_told {
         let ids: Vec<&str> = look.agents.iter().map(|agent| agent.id.as_str()).collect();
-        rows.push(("Agents", ids.join(", ")));
+        rows.push(usual("Agents", ids.join(", ")));
     }
-    rows.extend(gateway.told.as_ref().and_then(heartbeats).map(|all| ("Heartbeat", all)));
+    rows.extend(gateway.told.as_ref().and_then(heartbeats).map(|all| usual("Heartbeat", all)));
     if is_told {
-        rows.push(("Sessions", sessions(look)));
+        rows.push(sessions(look));
     }
     let main = look.agents.iter().find(|agent| agent.id == look.default_id).and_then(|agent| {
         let key = format!("agent:{}:main", agent.id);
         agent.sessions.iter().find(|row| row.key == key)
     });
-    rows.extend(main.and_then(Row::fallback).map(|fallback| ("Fallback", fallback)));
+    rows.extend(main.and_then(Row::fallback).map(|fallback| notable("Fallback", fallback)));
     if look.elsewhere.is_none() {
-        rows.extend(channels(env, config).into_iter().map(|line| ("Channels", line)));
+        rows.extend(channels(env, config).map(|line| usual("Channels", line)));
         rows.extend(
-            pairing(env).into_iter().map(|command| ("Pairing", format!("a request waits: {command}"))),
+            pairing(env).into_iter().map(|command| notable("Pairing", format!("a request waits: {command}"))),
         );
         let doctor = env.command("doctor --only unsupported");
         let all = unsupported::line(config, env);
-        rows.extend(all.map(|all| ("Not here", format!("{all}: not in this version; {doctor} says more"))));
+        rows.extend(
+            all.map(|all| notable("Not here", format!("{all}: not in this version; {doctor} says more"))),
+        );
     }
     let troubles = gateway.channels.as_ref().map(|told| trouble::lines(told, clock::now_ms()));
-    rows.extend(troubles.into_iter().flatten().map(|line| ("Channels", line)));
-    rows.extend(next(look).map(|next| ("Next", next)));
+    rows.extend(troubles.into_iter().flatten().map(|line| notable("Channels", line)));
+    rows.extend(next(look).map(|next| notable("Next", next)));
     rows
 }
 
@@ -120,7 +138,7 @@ fn reached(look: &Look) -> String {
     }
 }
 
-fn sessions(look: &Look) -> String {
+fn sessions(look: &Look) -> Line {
     let count: u64 = look.agents.iter().map(|agent| agent.count).sum();
     let last = super::agents::newest(&look.agents).first().map(|row| row.updated_at);
     let active = last.map_or(String::new(), |at| {
@@ -132,17 +150,19 @@ fn sessions(look: &Look) -> String {
     let lost = look.agents.iter().filter(|agent| agent.unread.is_some()).map(|agent| agent.id.as_str());
     let lost = lost.collect::<Vec<_>>().join(", ");
     let lost = if lost.is_empty() { lost } else { format!(" · those of {lost} cannot be read") };
-    format!("{count}{active}{lost}{newer}")
+    let value = format!("{count}{active}{lost}{newer}");
+    Line { name: "Sessions", value, is_usual: lost.is_empty() && newer.is_empty() }
 }
 
 /// The model that answers, what takes over, and what keeps it from being used; `None` where nobody says.
-fn model(look: &Look) -> Option<String> {
+fn model(look: &Look) -> Option<Line> {
     let (env, config) = (&look.env, &look.config);
     match look.word {
-        Word::Nobody => return Some("unknown: the config cannot be used".to_string()),
+        Word::Nobody => return Some(notable("Model", "unknown: the config cannot be used".to_string())),
         Word::Gateway => {
             let told = look.gateway.told.as_ref()?;
-            return told.pointer("/sessions/defaults/model")?.as_str().map(str::to_string);
+            let model = told.pointer("/sessions/defaults/model")?.as_str()?;
+            return Some(usual("Model", model.to_string()));
         }
         Word::Files => {}
     }
@@ -156,7 +176,7 @@ fn model(look: &Look) -> Option<String> {
         Err(error) => format!(" · {error}"),
     };
     let more = if wrong.is_empty() { "" } else { "; models status says more" };
-    Some(format!("{chosen}{then}{wrong}{more}"))
+    Some(Line { name: "Model", value: format!("{chosen}{then}{wrong}{more}"), is_usual: wrong.is_empty() })
 }
 
 /// The commands that approve the requests waiting on this host.

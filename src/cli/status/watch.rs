@@ -1,6 +1,6 @@
 //! `openclaw status --watch`: the screen of a terminal to itself, drawn anew every second, until Ctrl-C. What does not fit
 //! the screen is left out; the terminal has what it showed before back at the end, however that comes.
-use super::{look, show_all};
+use super::{look, overview, show_all};
 use crate::cli::Context;
 use crate::cli::parse::Args;
 use crate::error::{Error, Kind, Result};
@@ -29,7 +29,8 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
         // Each look has its own time to be done in.
         let context = Context { env: context.env.clone(), out, started: Instant::now() };
         let look = look(&context, args)?;
-        screen.draw(|| show_all(&context, args, &look));
+        let rows = overview::lines(&look);
+        screen.draw(|| show_all(&context, args, &look, &rows));
         // A signal interrupts it, which is no failure.
         let _ = sys::poll(&mut [], Some(PAUSE));
     }
