@@ -1,10 +1,10 @@
 //! gzip (RFC 1952) for archives: members one after the other, with their check sums. Reads whatever the program gzip
 //! writes.
 //!
-//! Runs on the command line's thread. What compresses is `deflate`, chunk by chunk, and what would become longer is
-//! stored; what reads is miniz_oxide.
-use super::deflate::{Bits, CHUNK, Places};
-use crate::parts::{Parts, first};
+//! Runs on the command line's thread. What compresses and what reads is miniz_oxide.
+use crate::parts::Parts;
+use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_params};
+use miniz_oxide::deflate::stream::deflate;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 use std::fs::File;
@@ -12,6 +12,10 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 
 /// Nothing packed this way becomes longer than this when it is unpacked.
 pub const MOST: u64 = 1032;
+/// As hard as the program gzip tries, without the frame of zlib, written out in pieces of so many bytes.
+const LEVEL: i32 = 6;
+const RAW: i32 = -15;
+const PIECE: usize = 64 << 10;
 /// No name, no time, written under Unix.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 
@@ -46,30 +50,36 @@ impl Sum {
 
 /// A member that holds `bytes` as they are, so that its length depends on theirs alone.
 pub fn stored(bytes: &[u8]) -> Vec<u8> {
-    let mut bits = Bits::after(&HEAD);
-    let mut chunks = bytes.chunks(CHUNK).peekable();
+    let mut member = HEAD.to_vec();
+    let mut chunks = bytes.chunks(usize::from(u16::MAX)).peekable();
     while let Some(chunk) = chunks.next() {
-        bits.store(chunk, chunks.peek().is_none());
+        member.push(u8::from(chunks.peek().is_none()));
+        let length = chunk.len() as u16;
+        member.extend(length.to_le_bytes());
+        member.extend((!length).to_le_bytes());
+        member.extend_from_slice(chunk);
     }
     let mut sum = Sum::default();
     sum.add(bytes);
-    bits.bytes.extend(sum.tail());
-    bits.bytes
+    member.extend(sum.tail());
+    member
 }
 
 /// Packs what is written to it.
 pub struct Packer {
     out: BufWriter<File>,
-    chunk: Vec<u8>,
-    bits: Bits,
-    places: Places,
+    /// The head of the member, until it is written.
+    head: &'static [u8],
+    state: Box<CompressorOxide>,
+    packed: Vec<u8>,
     sum: Sum,
 }
 
 impl Packer {
     pub fn new(out: BufWriter<File>) -> Packer {
-        let bits = Bits::after(&HEAD);
-        Packer { out, chunk: Vec::with_capacity(CHUNK), bits, places: Places::new(), sum: Sum::default() }
+        let flags = create_comp_flags_from_zip_params(LEVEL, RAW, 0);
+        let state = Box::new(CompressorOxide::new(flags));
+        Packer { out, head: &HEAD, state, packed: vec![0; PIECE], sum: Sum::default() }
     }
 
     /// Adds a member of its own before the first byte.
@@ -79,31 +89,36 @@ impl Packer {
 
     /// Ends the stream.
     pub fn finish(mut self) -> io::Result<BufWriter<File>> {
-        self.block(true)?;
-        self.bits.align();
-        self.out.write_all(&self.bits.bytes)?;
+        while !self.step(&[], MZFlush::Finish)?.1 {}
         self.out.write_all(&self.sum.tail())?;
         Ok(self.out)
     }
 
-    fn block(&mut self, is_last: bool) -> io::Result<()> {
-        self.sum.add(&self.chunk);
-        self.bits.add(&self.chunk, is_last, &mut self.places);
-        self.out.write_all(&self.bits.bytes)?;
-        self.bits.bytes.clear();
-        self.chunk.clear();
-        Ok(())
+    /// Packs the next bytes; how many were taken, and whether the stream is at its end.
+    fn step(&mut self, bytes: &[u8], flush: MZFlush) -> io::Result<(usize, bool)> {
+        self.out.write_all(std::mem::take(&mut self.head))?;
+        let done = deflate(&mut self.state, bytes, &mut self.packed, flush);
+        self.out.write_all(self.packed.head(done.bytes_written))?;
+        match done.status {
+            Ok(status) => Ok((done.bytes_consumed, status == MZStatus::StreamEnd)),
+            Err(e) => Err(io::Error::other(format!("compress: {e:?}"))),
+        }
     }
 }
 
 impl Write for Packer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = first(bytes, CHUNK - self.chunk.len());
-        self.chunk.extend_from_slice(taken);
-        if self.chunk.len() == CHUNK {
-            self.block(false)?;
+        if bytes.is_empty() {
+            return Ok(0);
         }
-        Ok(taken.len())
+        loop {
+            let (taken, _) = self.step(bytes, MZFlush::None)?;
+            // What was taken before may have to go out first.
+            if taken > 0 {
+                self.sum.add(bytes.head(taken));
+                return Ok(taken);
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -179,4 +194,48 @@ impl Read for Unpacker {
 
 fn broken() -> io::Error {
     io::Error::new(ErrorKind::InvalidData, "what is compressed in it is damaged")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::TestDir;
+
+    #[test]
+    fn what_is_packed_is_what_comes_out() {
+        let mut seed = 1u32;
+        let mut next = |most: u32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) % most
+        };
+        let dir = TestDir::new();
+        let path = dir.0.join("packed");
+        for turn in 0..200 {
+            let length = if turn % 20 == 0 { 65_535 } else { next(3000) as usize };
+            let letters = [1, 2, 4, 256][turn % 4];
+            let mut data: Vec<u8> = Vec::new();
+            while data.len() < length {
+                // Runs of earlier bytes, near and far, and new ones.
+                let run = next(400) as usize;
+                match data.len() {
+                    n if n > 0 && next(3) > 0 => {
+                        let from = next(n as u32) as usize;
+                        (from..from + run).for_each(|at| data.push(data[at]));
+                    }
+                    _ => (0..run).for_each(|_| data.push(next(letters) as u8)),
+                }
+            }
+            data.truncate(length);
+            let mut packer = Packer::new(BufWriter::new(File::create(&path).unwrap()));
+            let half = length / 2;
+            packer.write_all(&data[..half]).unwrap();
+            packer.write_all(&data[half..]).unwrap();
+            packer.finish().unwrap().flush().unwrap();
+            let packed = std::fs::metadata(&path).unwrap().len() as usize - HEAD.len() - 8;
+            assert!(packed <= length + 20, "{length} became {packed}");
+            let mut out = Vec::new();
+            Unpacker::new(BufReader::new(File::open(&path).unwrap())).read_to_end(&mut out).unwrap();
+            assert!(out == data, "turn {turn}, {length} bytes");
+        }
+    }
 }

@@ -1,13 +1,12 @@
 //! Backups: `plan` says what is kept, `create` writes the archive, `archive` reads and checks one, `restore` unpacks
 //! it, `places` says where its parts belong, `keep` which archives are too many, `tar` with `untar`, and
-//! `gzip` with `deflate`, are the format.
+//! `gzip`, are the format.
 //!
 //! Runs on the command line's thread, beside a running gateway: files are opened once, lines are taken whole. An
 //! archive begins with `manifest.json`, which names every file with size, mode and SHA-256. It holds secrets as the
 //! state directory does, so it is private (0600) as well.
 pub mod archive;
 pub mod create;
-mod deflate;
 mod gzip;
 pub mod keep;
 pub mod places;
