@@ -18,6 +18,7 @@ mod config;
 mod cron;
 mod deliveries;
 mod device;
+mod discovery;
 mod doctor;
 mod door;
 mod dotenv;

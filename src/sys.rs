@@ -3,6 +3,7 @@
 pub mod cage;
 #[cfg(target_os = "linux")]
 pub mod filter;
+pub mod links;
 
 use rustix::event::{PollFd, Timespec};
 use std::net::TcpStream;

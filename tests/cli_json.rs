@@ -156,6 +156,7 @@ fn talk(story: &mut Story, telegram: &Telegram) {
         &["skills", "check"],
         &["skills", "info", "weather"],
         &["usage"],
+        &["gateway", "discover", "--timeout", "200"],
         &["gateway", "usage-cost"],
         &["clients"],
         &["who"],

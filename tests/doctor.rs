@@ -242,10 +242,9 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
     let config = json!({
         "channels": {"discord": {"token": "1:canary"}, "whatsapp": {}},
         "hooks": {"enabled": true, "token": "canary-of-the-hooks", "internal": {"enabled": true}}, "agents": {"defaults": {"heartbeat": {"every": "30m"}}},
-        "gateway": {"tailscale": {"mode": "funnel"}},
     });
     let gateway = tidy(&Setup::config(config));
-    let all = "2 channels (discord, whatsapp), internal hooks, publication by Tailscale (funnel)";
+    let all = "2 channels (discord, whatsapp), internal hooks";
     let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("log file")));
     let warned = log.lines().filter(|line| line.contains("not in this version")).count();
     assert!(warned == 1 && log.contains(&format!("configured and not in this version: {all}")), "{log}");
@@ -266,11 +265,8 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
         })
     );
     let (code, report) = lint(&gateway, &["--only", "unsupported"]);
-    let want = ["unsupported.channels", "unsupported.hooks", "unsupported.tailscale"];
+    let want = ["unsupported.channels", "unsupported.hooks"];
     assert_eq!((code, ids(&report)), (1, want.to_vec()), "{report:#}");
     let (_, everything) = lint(&gateway, &[]);
-    assert!(
-        !everything.to_string().contains("every member of the tailnet")
-            && !everything.to_string().contains("canary")
-    );
+    assert!(!everything.to_string().contains("canary"));
 }

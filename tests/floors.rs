@@ -41,7 +41,7 @@ const FLOORS: &[&[&str]] = &[
     &["agents"],
     &["heartbeat", "skills", "slash"],
     // Work that is done for somebody.
-    &["backup", "channels", "service", "tools", "upkeep"],
+    &["backup", "channels", "discovery", "service", "tools", "upkeep"],
     &["agent", "doctor"],
     // What one thread owns, and the commands that look at it.
     &["runs"],

@@ -203,6 +203,8 @@ mod program_faults;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod quirks;

@@ -153,10 +153,10 @@ fn r_14a_a_restart_asked_for_during_the_start_is_no_end() {
 
 #[test]
 fn what_has_no_effect_here_is_told_at_the_start() {
-    let config = json!({"gateway": {"bind": "tailnet", "tailscale": {"mode": "serve"}}});
+    let config = json!({"gateway": {"bind": "tailnet"}, "discovery": {"wideArea": {"enabled": true}}});
     let gateway = Gateway::start(&Setup::config(config));
     has_log(&gateway, "gateway.bind is tailnet and this machine has no tailnet address");
-    has_log(&gateway, "configured and not in this version: publication by Tailscale (serve)");
+    has_log(&gateway, "configured and not in this version: wide-area discovery");
 }
 
 /// With the machine's own lsof, where there is one.
@@ -228,15 +228,10 @@ fn s_l11_a_token_comes_from_a_file() {
 fn options_without_effect_are_taken_and_told() {
     let args =
         ["--ws-log", "full", "--compact", "--claude-cli-logs", "--raw-stream", "--raw-stream-path", "x"];
-    let setup =
-        args.iter().fold(Setup::default(), |setup, arg| setup.arg(arg)).arg("--tailscale").arg("serve");
-    let gateway = Gateway::start(&setup);
-    for flag in
-        ["--ws-log", "--compact", "--claude-cli-logs", "--raw-stream", "--raw-stream-path", "--tailscale"]
-    {
+    let gateway = Gateway::start(&args.iter().fold(Setup::default(), |setup, arg| setup.arg(arg)));
+    for flag in ["--ws-log", "--compact", "--claude-cli-logs", "--raw-stream", "--raw-stream-path"] {
         assert!(gateway.stderr().contains(&format!("note: {flag} has no effect")), "{}", gateway.stderr());
     }
-    assert!(gateway.stderr().contains("tailscale serve --bg"));
     let off = Gateway::start(&Setup::default().arg("--tailscale").arg("off"));
     assert_eq!(off.stderr(), "");
 }

@@ -53,10 +53,6 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "pictures go to the model that answers; `openclaw models set MODEL` chooses it",
     ),
     (
-        &["gateway discover"],
-        "gateways do not announce themselves; name one by --url, or `openclaw gateway probe --ssh`",
-    ),
-    (
         &["sessions cleanup"],
         "the key `session.maintenance` cleans up; `openclaw sessions delete` takes one session out",
     ),

@@ -146,6 +146,7 @@ pub const COMMANDS: &[Command] = &[
     gateway::COMMAND,
     gateway::call::COMMAND,
     gateway::diagnostics::EXPORT,
+    gateway::discover::COMMAND,
     status::health::GATEWAY,
     gateway::healthcheck::COMMAND,
     gateway::service::INSTALL,

@@ -183,7 +183,6 @@ pub const CHECKS: &[Check] = &[
     check("unsupported.network", Warning, "Network features are not in this version", unsupported::network),
     check("unsupported.pages", Warning, "Pages are not served in this version", unsupported::pages),
     check("unsupported.plugins", Warning, "Plugins and their skills are not in this version", unsupported::plugins),
-    check("unsupported.tailscale", Warning, "Tailscale publishes nothing in this version", unsupported::tailscale),
     check("unsupported.web_search", Warning, "This web search is not in this version", unsupported::web_search),
     check("workspace.foreign", Warning, "A workspace is not this user's", workspaces::foreign),
     check("workspace.missing", Info, "A workspace does not exist yet", workspaces::missing),

@@ -1,6 +1,7 @@
 //! The accounts of all channels as workers: one for each that the configuration switches on, started anew when what its
 //! connection depends on changes, or when it failed. What it does is its channel's (`channels::CHANNELS`).
 use super::carrier::Carrier;
+use super::judge::Judge;
 use super::workers::{Handle, Row};
 use crate::channels::accounts::{self, Account};
 use crate::channels::house::House;
@@ -17,7 +18,7 @@ const STACK: usize = 512 << 10;
 pub const ROW: Row = Row { name: "channel", mark, parts, stack: STACK, start: run };
 
 /// `channel:account` of each that is on.
-fn parts(config: &Config) -> Vec<String> {
+fn parts(config: &Config, _: &Judge) -> Vec<String> {
     let accounts = channels::on(config).into_iter().flat_map(|channel| {
         let ids = accounts::ids(config, channel.id).into_iter();
         ids.filter(|id| Account::of(config, channel.id, id).is_enabled())

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub const ROW: Row = Row {
     name: "echo",
     mark: |_, _| serde_json::Value::Null,
-    parts: |config| {
+    parts: |config, _| {
         let accounts = config.get("channels.telegram.accounts").and_then(|v| v.as_object());
         accounts.into_iter().flatten().map(|(name, _)| name.clone()).collect()
     },

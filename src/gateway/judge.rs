@@ -14,6 +14,7 @@ use crate::config::{Config, Issue};
 use crate::doctor::unsupported;
 use crate::env::Env;
 use crate::error::{Cause, Error, Result};
+use crate::settings::publication::Publication;
 use crate::settings::{Auth, Secret, file};
 use crate::tls::Place;
 use crate::{http, logging};
@@ -80,11 +81,21 @@ impl Judge {
     pub fn judge(&self, config: Config, env: Env) -> Result<Verdict> {
         self.conditions(&config, &env).into_iter().collect::<Result<()>>()?;
         let (plan, auth) = self.entrance(&config, &env)?;
-        let port = match self.options.port {
-            Some(port) => port,
-            None => env.check_port().map(|()| ports::configured(&env, &config))?,
-        };
+        let port = self.port(&config, &env)?;
         Ok(Verdict { config, env, auth: Arc::new(auth), plan, port })
+    }
+
+    /// Where a gateway with this configuration listens.
+    pub fn port(&self, config: &Config, env: &Env) -> Result<u16> {
+        match self.options.port {
+            Some(port) => Ok(port),
+            None => env.check_port().map(|()| ports::configured(env, config)),
+        }
+    }
+
+    /// How Tailscale is to publish the port, if it is.
+    pub fn publication(&self, config: &Config) -> Option<Publication> {
+        Publication::of(config, self.options.tailscale.as_deref(), self.options.tailscale_reset)
     }
 
     /// All that a start would refuse in a configuration without mistakes, for whoever is about to write it; an address
@@ -115,7 +126,13 @@ impl Judge {
         let options = &self.options;
         let plan = Plan::resolve(options.bind.as_deref(), config)?;
         let (token, password) = (options.token.as_deref(), options.password.as_deref());
-        let auth = Auth::resolve(config, env, options.auth.as_deref(), token, password)?;
+        let mut auth = Auth::resolve(config, env, options.auth.as_deref(), token, password)?;
+        if let Some(mode) = options.tailscale.as_deref() {
+            auth.publish(config, mode);
+        }
+        if let Some(publication) = self.publication(config) {
+            publication.check(&plan, &auth)?;
+        }
         http::hooks::check_token(config, auth.secret.as_ref())?;
         check_secret(&auth, &plan, || self.source(config, auth.mode.name()))?;
         Ok((plan, auth))

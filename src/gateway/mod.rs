@@ -6,6 +6,7 @@
 //! once, touches nothing and ends nobody (R-01b). Sockets, state directory lock, log and signal thread outlive a generation, so an
 //! in-process restart keeps process id and port, and refuses nobody (R-01a, R-14d).
 pub mod alive;
+mod announced;
 mod carrier;
 pub mod changes;
 mod channel;
@@ -13,6 +14,7 @@ mod channel;
 mod echo;
 mod generation;
 pub mod judge;
+mod published;
 mod recover;
 mod sockets;
 mod supervisor;
@@ -48,6 +50,9 @@ pub struct Options {
     pub token: Option<String>,
     pub password: Option<String>,
     pub auth: Option<String>,
+    /// `gateway.tailscale.mode` and `resetOnExit` of this start.
+    pub tailscale: Option<String>,
+    pub tailscale_reset: bool,
     pub allow_unconfigured: bool,
     pub shows: logging::Shows,
     /// End whoever listens on the port before taking it.

@@ -4,6 +4,7 @@
 //! Runs on the main thread, between waiting for the state thread's words: it has no thread and no timer of its own, and
 //! never waits, but for the end of the workers at the end of a generation. A worker that does not end in time is left
 //! behind with its stop flag set. A panic ends one worker; it is told to the state thread and counted as a failure.
+use super::judge::Judge;
 use super::workers::{Handle, House, Row};
 use crate::cancel::{Cancel, Reason};
 use crate::config::Config;
@@ -85,9 +86,10 @@ impl Supervisor {
     /// Another configuration is in force: workers come, go, or are started anew. `turn` follows. Gives what is done, a
     /// line a worker.
     pub fn compare(&mut self) -> Vec<String> {
-        let (config, mut done) = (self.house.shared.config(), Vec::new());
+        let (house, mut done) = (self.house.clone(), Vec::new());
+        let config = house.shared.config();
         for worker in &mut self.workers {
-            let is_wanted = worker.is_wanted(&config);
+            let is_wanted = worker.is_wanted(&config, &house.judge);
             if is_wanted && !worker.is_changed(&config) {
                 continue;
             }
@@ -103,7 +105,7 @@ impl Supervisor {
             worker.end();
         }
         for row in self.rows {
-            for part in (row.parts)(&config) {
+            for part in (row.parts)(&config, &self.house.judge) {
                 let is_it = |w: &Worker| std::ptr::eq(w.row, row) && w.part == part;
                 if !self.workers.iter().any(is_it) {
                     let now = Now::Rests { until: Instant::now() };
@@ -135,12 +137,13 @@ impl Supervisor {
                 log::warn!(target: "gateway", "the worker {} did not end in time and is left behind", worker.name());
                 worker.now = Now::Rests { until: now };
             }
-            if worker.is_wanted(&config) {
+            if worker.is_wanted(&config, &self.house.judge) {
                 self.next += 1;
                 worker.begin(self.next, &config, &self.house, &self.end);
             }
         }
-        self.workers.retain(|w| !matches!(w.now, Now::Rests { .. }) || w.is_wanted(&config));
+        let judge = &self.house.judge;
+        self.workers.retain(|w| !matches!(w.now, Now::Rests { .. }) || w.is_wanted(&config, judge));
         self.workers.iter().filter_map(Worker::due).min()
     }
 
@@ -178,8 +181,8 @@ impl Worker {
         }
     }
 
-    fn is_wanted(&self, config: &Config) -> bool {
-        (self.row.parts)(config).contains(&self.part)
+    fn is_wanted(&self, config: &Config, judge: &Judge) -> bool {
+        (self.row.parts)(config, judge).contains(&self.part)
     }
 
     /// Whether what it runs with, or ended with, is no longer so.

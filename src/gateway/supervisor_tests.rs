@@ -35,7 +35,7 @@ const fn row(name: &'static str, start: fn(Handle) -> Result<()>) -> Row {
     Row {
         name,
         mark: |config, _| config.get("cron").cloned().unwrap_or_default(),
-        parts: |_| vec![String::new()],
+        parts: |_, _| vec![String::new()],
         stack: 64 << 10,
         start,
     }
@@ -90,7 +90,7 @@ fn i10_4_a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped()
     static OTHERS: Lines = Mutex::new(Vec::new());
     static ROWS: &[Row] = &[
         Row {
-            parts: |config| if config.bool("cron.enabled") { vec!["cron".into()] } else { Vec::new() },
+            parts: |config, _| if config.bool("cron.enabled") { vec!["cron".into()] } else { Vec::new() },
             ..row("tick", |handle| tick(&LINES, &handle))
         },
         Row { mark: |_, _| serde_json::Value::Null, ..row("other", |handle| tick(&OTHERS, &handle)) },
@@ -116,7 +116,7 @@ fn i10_4_a_changed_key_restarts_its_worker_only_and_one_that_is_off_is_stopped()
 fn i10_4_of_several_accounts_the_changed_one_is_started_anew() {
     static LINES: Lines = Mutex::new(Vec::new());
     static ROWS: &[Row] = &[Row {
-        parts: |config| {
+        parts: |config, _| {
             let accounts = config.get("channels.telegram.accounts").and_then(|v| v.as_object());
             accounts.into_iter().flatten().map(|(name, _)| name.clone()).collect()
         },
@@ -226,7 +226,7 @@ fn i10_4_a_worker_asks_the_gateway_by_its_methods() {
 
 #[test]
 fn i10_4_without_an_active_row_nothing_runs() {
-    static ROWS: &[Row] = &[Row { parts: |_| Vec::new(), ..row("off", |_| unreachable!("it is off")) }];
+    static ROWS: &[Row] = &[Row { parts: |_, _| Vec::new(), ..row("off", |_| unreachable!("it is off")) }];
     let mut test = start(ROWS, "{}");
     assert_eq!((test.supervisor.turn(), test.supervisor.next), (None, 0));
     test.supervisor.stop();

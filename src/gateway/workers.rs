@@ -25,9 +25,9 @@ pub struct Row {
     pub name: &'static str,
     /// What the worker of this part depends on: it is restarted when that changes.
     pub mark: fn(&Config, &str) -> Value,
-    /// The workers of this kind that the configuration asks for, by what each has of its own, such as an account.
-    /// None: off. One that there is once has an empty name.
-    pub parts: fn(&Config) -> Vec<String>,
+    /// The workers of this kind that the configuration and the command line (`Judge`) ask for, by what each has of its own,
+    /// such as an account. None: off. One that there is once has an empty name.
+    pub parts: fn(&Config, &Judge) -> Vec<String>,
     pub stack: usize,
     /// The work, on the worker's thread. `Ok` ends it for good; after an error it is started again.
     pub start: fn(Handle) -> Result<()>,
@@ -38,11 +38,13 @@ pub const WORKERS: &[Row] = &[
     Row {
         name: "watch",
         mark: |_, _| Value::Null,
-        parts: |_| vec![String::new()],
+        parts: |_, _| vec![String::new()],
         stack: watch::STACK,
         start: watch::run,
     },
     super::channel::ROW,
+    super::announced::ROW,
+    super::published::ROW,
     #[cfg(test)]
     super::echo::ROW,
 ];

@@ -3,6 +3,7 @@
 //! Immutable but for two things behind short locks: `config`, the file as last read, and `auth`, which the watcher
 //! replaces when a secret changes in the file. Any thread reads it.
 pub mod file;
+pub mod publication;
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -176,19 +177,23 @@ impl Auth {
             None if password.is_some() && token.is_none() => AuthMode::Password,
             None => AuthMode::Token,
         };
-        let serve = config.str("gateway.tailscale.mode") == Some("serve") && mode != AuthMode::Password;
-        let allow_tailscale = match config.is_set("gateway.auth.allowTailscale") {
-            true => config.bool("gateway.auth.allowTailscale"),
-            false => serve,
-        };
-        Ok(Auth {
+        let mut auth = Auth {
             generation: 0,
             mode,
             secret: if mode == AuthMode::Token { token } else { password },
-            allow_tailscale,
+            allow_tailscale: config.bool("gateway.auth.allowTailscale"),
             allow_insecure_ui: config.bool("gateway.controlUi.allowInsecureAuth"),
             ignore_ui_devices: config.bool("gateway.controlUi.dangerouslyDisableDeviceAuth"),
-        })
+        };
+        auth.publish(config, config.str("gateway.tailscale.mode").unwrap_or("off"));
+        Ok(auth)
+    }
+
+    /// Published in this mode: who Serve names is let in, unless the owner has said whether.
+    pub fn publish(&mut self, config: &Config, mode: &str) {
+        if !config.is_set("gateway.auth.allowTailscale") {
+            self.allow_tailscale = mode == "serve" && self.mode != AuthMode::Password;
+        }
     }
 
     /// The secret in force, to be kept out of logs.

@@ -2,6 +2,7 @@
 pub mod call;
 pub mod dev;
 pub mod diagnostics;
+pub mod discover;
 pub mod healthcheck;
 pub mod last_error;
 pub mod now;
@@ -60,6 +61,13 @@ const FLAGS: &[Flag] = &[
     Flag::value("password", "<password>", "Require this shared password"),
     Flag::value("password-file", "<file>", "Require the password in this file"),
     Flag::choice("auth", "<mode>", &["token", "password"], "Authenticate clients by token or by password"),
+    Flag::choice(
+        "tailscale",
+        "<mode>",
+        &["off", "serve", "funnel"],
+        "Publish the port by Tailscale: to the tailnet (serve), to all the internet (funnel), or not (off)",
+    ),
+    Flag::switch("tailscale-reset-on-exit", "Take that back at the end"),
     Flag::switch("allow-unconfigured", "Start without gateway.mode=local in the config"),
     Flag::switch("force", "End whoever listens on the port first (needs lsof)"),
     Flag::switch("reset", "With --dev: start from scratch; what there was goes to the trash"),
@@ -69,19 +77,15 @@ const FLAGS: &[Flag] = &[
     Flag::switch("claude-cli-logs", "Accepted without effect").quiet(),
     Flag::switch("raw-stream", "Accepted without effect").quiet(),
     Flag::value("raw-stream-path", "<file>", "Accepted without effect").quiet(),
-    Flag::choice("tailscale", "<mode>", &["off", "serve", "funnel"], "Accepted without effect").quiet(),
-    Flag::switch("tailscale-reset-on-exit", "Accepted without effect").quiet(),
 ];
 
 /// Options of the reference program that have nothing to act on here.
-const WITHOUT_EFFECT: [(&str, &str); 7] = [
+const WITHOUT_EFFECT: [(&str, &str); 5] = [
     ("ws-log", "--verbose shows the frames"),
     ("compact", "--verbose shows the frames"),
     ("claude-cli-logs", "no such program is started"),
     ("raw-stream", "--verbose shows what a model says"),
     ("raw-stream-path", "--verbose shows what a model says"),
-    ("tailscale", "publish the port yourself, with `tailscale serve --bg <port>`"),
-    ("tailscale-reset-on-exit", "nothing was published"),
 ];
 
 /// Largest file with a secret, bytes.
@@ -89,8 +93,7 @@ const MAX_SECRET: usize = 4096;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     for (flag, why) in WITHOUT_EFFECT {
-        let is_off = args.value(flag) == Some("off");
-        if args.has(flag) && !is_off {
+        if args.has(flag) {
             context.out.warn(&format!("note: --{flag} has no effect; {why}"));
         }
     }
@@ -110,6 +113,8 @@ fn start(context: &Context, args: &Args) -> Result<()> {
             token,
             password,
             auth: text("auth"),
+            tailscale: text("tailscale"),
+            tailscale_reset: args.has("tailscale-reset-on-exit"),
             allow_unconfigured: args.has("allow-unconfigured"),
             shows: Shows { verbose: args.has("verbose"), color: context.out.color },
             force: args.has("force"),

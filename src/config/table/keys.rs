@@ -491,7 +491,7 @@ pub static KEYS: &[Key] = &[
     key("diagnostics", &Any, RESTART, "Diagnostics and tracing, accepted and not checked"),
 
     key("discovery", OBJECT, RESTART, "Announcement of the gateway"),
-    key("discovery.mdns.mode", &Enum(&["off", "minimal", "full"]), RESTART, "What is announced on the local network").or("\"minimal\""),
+    key("discovery.mdns.mode", &Enum(&["off", "minimal", "full"]), RESTART, "What is announced on the local network").or("\"off\""),
     key("discovery.wideArea.domain", TEXT, RESTART, "Domain of wide-area discovery"),
     key("discovery.wideArea.enabled", BOOL, RESTART, "Whether wide-area discovery is on").or("false"),
 

@@ -41,7 +41,6 @@ const FEATURES: &[Feature] = &[
     ),
     feature("exec", exec, "commands run on this machine, shut in and by the owner's rules (docs/exec.md)"),
     feature("browser", browser, KEEP),
-    feature("tailscale", tailscale, "publish the port yourself: `tailscale serve --bg <port>`"),
     feature("web_search", web_search, "Brave, SearXNG and Perplexity are here (docs/tools.md)"),
     feature("media", media, KEEP),
     feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
@@ -195,11 +194,6 @@ fn browser(config: &Config, _: &Env) -> Option<String> {
     said(is_on(config, "browser"), "browser control")
 }
 
-fn tailscale(config: &Config, _: &Env) -> Option<String> {
-    let mode = config.str("gateway.tailscale.mode").filter(|mode| *mode != "off")?;
-    Some(format!("publication by Tailscale ({mode})"))
-}
-
 fn web_search(config: &Config, _: &Env) -> Option<String> {
     let is_grok = config.str("tools.web.search.provider") == Some("grok");
     said(is_grok && is_on(config, "tools.web.search"), "web search by Grok")
@@ -245,9 +239,8 @@ fn model_params(config: &Config, _: &Env) -> Option<String> {
 }
 
 fn network(config: &Config, _: &Env) -> Option<String> {
-    let mdns = config.is_set("discovery.mdns.mode") && is_on(config, "discovery.mdns.mode");
     some([
-        said(mdns || config.bool("discovery.wideArea.enabled"), "announcement on the network"),
+        said(config.bool("discovery.wideArea.enabled"), "wide-area discovery"),
         said(is_on(config, "nodeHost") || is_on(config, "gateway.nodes"), "nodes"),
         said(config.bool("env.shellEnv.enabled"), "variables of the login shell"),
         said(is_on(config, "diagnostics"), "diagnostics export"),

@@ -21,11 +21,11 @@ fn n_2_what_a_migrant_configured_is_named_and_counted() {
     let text = "{channels: {defaults: {}, telegram: {botToken: 'x'}, whatsapp: {}, discord: {token: 'y'}},
         hooks: {enabled: true, token: 'z', mappings: [{id: 'm'}]}, browser: {enabled: true},
         agents: {defaults: {memorySearch: {provider: 'openai'}}}, tools: {exec: {host: 'node'}},
-        gateway: {mode: 'local', tailscale: {mode: 'serve'}}}";
+        gateway: {mode: 'local'}}";
     assert_eq!(
         told(text, &[]).unwrap(),
         "2 channels (whatsapp, discord), commands on nodes (tools.exec.host), browser control, \
-         publication by Tailscale (serve), search by embeddings"
+         search by embeddings"
     );
 }
 
@@ -53,8 +53,8 @@ fn n_2_relatives() {
         ("{hooks: {internal: {enabled: true}}}", "internal hooks"),
         ("{agents: {defaults: {memorySearch: {provider: 'openai'}}}}", "search by embeddings"),
         (
-            "{discovery: {mdns: {mode: 'full'}}, env: {shellEnv: {enabled: true}}}",
-            "announcement on the network, variables of the login shell",
+            "{discovery: {mdns: {mode: 'full'}, wideArea: {enabled: true}}, env: {shellEnv: {enabled: true}}}",
+            "wide-area discovery, variables of the login shell",
         ),
     ] {
         assert_eq!(told(text, &[]).as_deref(), Some(want), "{text}");

@@ -63,10 +63,6 @@ pub fn broadcast(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "broadcast")
 }
 
-pub fn tailscale(ctx: &Ctx) -> Vec<Finding> {
-    told(ctx, "tailscale")
-}
-
 pub fn web_search(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "web_search")
 }
@@ -79,11 +75,11 @@ mod tests {
     #[test]
     fn n_2_each_feature_that_is_asked_for_is_a_finding_and_nothing_claims_that_it_works() {
         let dir = Dir::new();
-        let text = "{gateway: {mode: 'local', auth: {token: 'sixteen-letters-'}, tailscale: {mode: 'funnel'}},
+        let text = "{gateway: {mode: 'local', auth: {token: 'sixteen-letters-'}},
             channels: {discord: {token: 'x'}, whatsapp: {}}, hooks: {internal: {enabled: true}},
             tools: {elevated: {enabled: true, allowFrom: {telegram: ['*']}}}, commands: {bash: true}, logging: {redactSensitive: 'off'}}";
         dir.write("openclaw.json", text);
-        let all = ["unsupported.channels", "unsupported.exec", "unsupported.hooks", "unsupported.tailscale"];
+        let all = ["unsupported.channels", "unsupported.exec", "unsupported.hooks"];
         assert_eq!(ids(&dir, &[], "unsupported"), all);
         assert!(found(&dir, &[], "unsupported.channels")[0].1.starts_with("2 channels (discord, whatsapp)"));
         for claimed in ["gateway", "hooks", "tools", "logging"] {
