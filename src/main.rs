@@ -37,6 +37,7 @@ mod methods;
 mod metrics;
 mod models;
 mod net;
+mod nodes;
 mod order;
 mod owners;
 mod params;

@@ -74,11 +74,25 @@ const CALLS: &[(&str, &str)] = &[
 ];
 
 /// They need a platform, and are called in tests/channels.rs; one needs a canvas, and is called in tests/canvas.rs; one
-/// is for nodes, and one tells only what to do by hand: both are called in tests/skills.rs.
-const CARRIED: [&str; 8] = [
+/// is for nodes, and one tells only what to do by hand: both are called in tests/skills.rs. Those that need a node are called
+/// in tests/nodes.rs and tests/nodes_pairing.rs.
+const CARRIED: [&str; 21] = [
     "channels.logout",
     "channels.pairing.approve",
+    "exec.approvals.node.get",
+    "exec.approvals.node.set",
     "message.action",
+    "node.describe",
+    "node.event",
+    "node.invoke",
+    "node.invoke.result",
+    "node.pair.approve",
+    "node.pair.reject",
+    "node.pair.remove",
+    "node.pending.ack",
+    "node.pending.drain",
+    "node.pending.pull",
+    "node.rename",
     "plugin.surface.refresh",
     "poll",
     "send",

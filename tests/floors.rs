@@ -36,7 +36,7 @@ const FLOORS: &[&[&str]] = &[
     &["config", "device"],
     &["approvals", "calls", "door", "fetch", "logging", "settings", "signals", "tls"],
     // Means: conversations, workspaces, model servers and the agents that use them.
-    &["cron", "sessions", "subagents", "workspace"],
+    &["cron", "nodes", "sessions", "subagents", "workspace"],
     &["deliveries", "models"],
     &["agents"],
     &["heartbeat", "skills", "slash"],

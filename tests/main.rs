@@ -175,6 +175,12 @@ mod nesting;
 #[cfg(test)]
 mod newer_clients;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod nodes_events;
+#[cfg(test)]
+mod nodes_pairing;
+#[cfg(test)]
 mod odd_settings;
 #[cfg(test)]
 mod onboard;

@@ -109,6 +109,11 @@ impl Caller {
         matches!(self.method, "token" | "password" | "code") && self.generation != generation
     }
 
+    /// As a node: its device, or what it calls itself where it has shown none.
+    pub fn node_id(&self) -> &str {
+        self.device_id.as_deref().unwrap_or(&self.client_id)
+    }
+
     pub fn role(&self) -> &'static str {
         if self.is_node { "node" } else { "operator" }
     }

@@ -26,7 +26,7 @@ pub fn secret_eq(a: &str, b: &str) -> bool {
 }
 
 /// A file's text: indented JSON and a line end, as the Node program writes these files.
-fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
+pub fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value)
         .map_err(|e| Error::unavailable(format!("write a device file as JSON: {e}")))?;
     text.push(b'\n');

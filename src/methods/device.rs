@@ -118,10 +118,16 @@ fn store(shared: &Shared) -> Pairing {
 
 /// Has the events sent and the connections closed; gives the result as payload.
 fn tell<T: Serialize>(shared: &Shared, change: Change<T>) -> Result<Payload> {
-    let Change { result, events, close } = change;
+    let result = announce(shared, change);
     let payload =
         serde_json::to_value(result).map_err(|e| Error::unavailable(format!("write the answer: {e}")))?;
+    Ok(payload.into())
+}
+
+/// Has the events sent and the connections closed; gives what the change gave.
+pub(super) fn announce<T>(shared: &Shared, change: Change<T>) -> T {
+    let Change { result, events, close } = change;
     // The state thread is gone only when the process ends; the store on disk is right in any case.
     let _ = shared.state.send(Event::Pairing { change: Change { result: (), events, close } });
-    Ok(payload.into())
+    result
 }

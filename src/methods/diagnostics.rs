@@ -1,9 +1,8 @@
-//! What control pages look at beside conversations: what runs, who is connected as a node. True as far as it goes, and
-//! short where there is little here.
+//! What control pages look at beside conversations: what runs. True as far as it goes, and short where there is little here.
 use crate::calls::{Call, Caller};
 use crate::clock;
 use crate::error::Result;
-use crate::json::{Put, json};
+use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::state::State;
 use crate::state::event::Answer;
@@ -21,23 +20,6 @@ pub fn lanes(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
         "draining": state.refuse_while_draining().is_err(),
     });
     Ok(Answer::Now(json!({"ts": clock::now_ms(), "lanes": [lane], "dynamic": null}).into()))
-}
-
-pub fn nodes(state: &mut State, _call: Call, _params: Value) -> Result<Answer> {
-    let node = |caller: &Caller| {
-        let id = caller.device_id.as_deref().unwrap_or(&caller.client_id);
-        let mut node = json!({
-            "nodeId": id, "caps": caller.caps, "commands": [],
-            "paired": caller.device_id.is_some(), "connected": true,
-        });
-        if let (Some(map), Some(remote)) = (node.as_object_mut(), &caller.remote) {
-            map.put("remoteIp", remote.as_str());
-        }
-        node
-    };
-    let nodes = state.clients.iter().map(|client| &client.caller).filter(|caller| caller.is_node);
-    let nodes: Vec<Value> = nodes.map(|caller| node(caller)).collect();
-    Ok(Answer::Now(json!({"ts": clock::now_ms(), "nodes": nodes}).into()))
 }
 
 /// No login at GitHub, for whomever it is asked.

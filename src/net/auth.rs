@@ -122,8 +122,9 @@ fn admitted(
     role: String,
     device_id: Option<String>,
     method: &'static str,
-    request: Connect,
+    mut request: Connect,
 ) -> Admitted {
+    let node = request.announced(&role);
     let scopes = Scopes::new(asked_scopes(&role, &request.scopes));
     let Connect { client, caps, .. } = request;
     Admitted {
@@ -132,6 +133,7 @@ fn admitted(
         scopes,
         client,
         caps,
+        node,
         device_id,
         device_token: None,
         method,

@@ -1,6 +1,8 @@
 //! What a client says in `connect`, as far as the gateway goes by it.
+use crate::nodes::node::Announced;
 use crate::params::params;
 use crate::state::admitted::Client;
+use serde_json::Value;
 
 params! {
     /// The params of `connect` that matter to the gateway; they passed the schema before.
@@ -10,10 +12,33 @@ params! {
         pub max_protocol: u64,
         pub client: Client,
         pub caps: Vec<String>,
+        pub commands: Vec<String>,
+        pub permissions: Value,
+        pub path_env: Option<String>,
         pub role: Option<String>,
         pub scopes: Vec<String>,
         pub device: Option<Device>,
         pub auth: Credentials,
+    }
+}
+
+impl Connect {
+    /// What a node says of itself; nothing of an operator's is kept.
+    pub fn announced(&mut self, role: &str) -> Option<Box<Announced>> {
+        let client = (role == "node").then_some(&self.client)?;
+        let about = Announced {
+            display_name: client.display_name.clone(),
+            version: client.version.clone(),
+            platform: client.platform.clone(),
+            device_family: client.device_family.clone(),
+            model_identifier: client.model_identifier.clone(),
+            caps: self.caps.clone(),
+            commands: std::mem::take(&mut self.commands),
+            permissions: self.permissions.as_object_mut().map(std::mem::take).unwrap_or_default(),
+            path_env: self.path_env.take(),
+            names_commands: false,
+        };
+        Some(Box::new(about.bounded()))
     }
 }
 

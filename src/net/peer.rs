@@ -31,6 +31,9 @@ pub struct Peer {
     pub is_proxied: bool,
     /// It is a page, and not one that came from this very address.
     is_foreign_page: bool,
+    /// A proxy that is not listed has passed it on: where the client is nobody knows.
+    is_hidden: bool,
+    is_page: bool,
 }
 
 impl Peer {
@@ -49,6 +52,8 @@ impl Peer {
             client: forwarded.unwrap_or(socket),
             is_local,
             is_proxied: is_proxy,
+            is_hidden: head.is_forwarded() && forwarded.is_none(),
+            is_page: head.get("origin").is_some(),
             is_foreign_page: head.get("origin").is_some_and(|origin| !is_own_page(origin, host, ends)),
         }
     }
@@ -58,6 +63,12 @@ impl Peer {
     pub fn may_pair_silently(&self) -> bool {
         let holder = || owners::holder(self.ends.own, self.ends.other);
         self.is_local && !self.is_foreign_page && matches!(holder(), h if h.is_own() || h == Holder::Unknown)
+    }
+
+    /// Whether the client is known to be in one of these ranges of addresses, and no page.
+    pub fn is_within(&self, ranges: &[&str]) -> bool {
+        let is_there = |text: &&str| Range::parse(text).is_some_and(|range| range.contains(self.client));
+        !self.is_hidden && !self.is_page && ranges.iter().any(is_there)
     }
 
     /// Whether this gateway is the end of a TLS connection to it.

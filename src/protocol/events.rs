@@ -59,7 +59,7 @@ events! {
     CHAT_DELTA "chat" Readers Drop;
     SESSIONS_CHANGED "sessions.changed" Direct Drop;
     SESSION_MESSAGE "session.message" Direct Keep;
-    PRESENCE "presence" All Replace;
+    PRESENCE "presence" Operators Replace;
     TICK "tick" All Replace;
     SHUTDOWN "shutdown" All Keep;
     HEALTH "health" Operators Replace;
@@ -68,6 +68,10 @@ events! {
     CONFIG_CHANGED "config.changed" Admins Replace;
     APPROVAL_REQUESTED "exec.approval.requested" Approvals Keep;
     APPROVAL_RESOLVED "exec.approval.resolved" Approvals Drop;
+    NODE_INVOKE "node.invoke.request" Direct Keep;
+    NODE_PAIR_REQUESTED "node.pair.requested" Pairing Drop;
+    NODE_PAIR_RESOLVED "node.pair.resolved" Pairing Drop;
+    NODE_STATS "node.hostStats" Readers Drop;
     PAIR_REQUESTED "device.pair.requested" Pairing Drop;
     PAIR_RESOLVED "device.pair.resolved" Pairing Drop;
 }

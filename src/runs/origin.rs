@@ -181,9 +181,22 @@ pub static HEARTBEAT: Surface = Surface {
     is_gateways: true,
 };
 
+/// What people say to nodes, and press on their screens.
+pub static NODE: Surface = Surface {
+    journal: "node",
+    answers: Answers::Once,
+    channel: None,
+    queues: true,
+    names_message: false,
+    commands: Commands::None,
+    wants: Wants::End,
+    apart: false,
+    is_gateways: false,
+};
+
 /// All ways in. A new one is a row here, and a caller of `Runs::ask`.
-pub static SURFACES: [&Surface; 9] =
-    [&AGENT, &ANNOUNCE, &CHAT, &CHANNEL, &CRON, &HEARTBEAT, &HOOK, &OPENAI, &SUBAGENT];
+pub static SURFACES: [&Surface; 10] =
+    [&AGENT, &ANNOUNCE, &CHAT, &CHANNEL, &CRON, &HEARTBEAT, &HOOK, &NODE, &OPENAI, &SUBAGENT];
 
 /// The surface of a kind of records.
 pub fn surface(journal: &str) -> Option<&'static Surface> {

@@ -206,7 +206,7 @@ impl Run {
     /// Sends an event to those who may read, if they follow the run.
     pub(super) fn emit(&self, world: &dyn World, event: &'static Event, payload: &Value) {
         if self.is_heard(event) {
-            world.emit(event, frame::event(event.name, payload).into());
+            world.emit(&self.new.key, event, frame::event(event.name, payload).into());
         }
     }
 
@@ -224,7 +224,7 @@ impl Run {
         places: &[Place],
     ) {
         if self.is_heard(event) {
-            world.emit(event, frame::event_around(event.name, payload, places));
+            world.emit(&self.new.key, event, frame::event_around(event.name, payload, places));
         }
     }
 

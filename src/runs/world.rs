@@ -46,8 +46,8 @@ pub trait World {
     /// A heartbeat of a session is over; this is told of it when what the run sent has arrived.
     fn beat_ended(&mut self, run: &str, key: &str, event: Value);
 
-    /// Sends an event to everybody it is for.
-    fn emit(&self, event: &'static Event, frame: Pieces);
+    /// Sends an event of a session to everybody it is for, and to nodes that hear of it.
+    fn emit(&self, key: &str, event: &'static Event, frame: Pieces);
     /// Sends an event to one connection.
     fn send(&self, conn: u64, event: &'static Event, body: Arc<Pieces>);
     fn session_changed(&mut self, key: &str, reason: &'static str);

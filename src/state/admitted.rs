@@ -2,6 +2,7 @@
 //! thread, taken by the state thread. Plain data.
 use crate::calls::{Caller, Provenance};
 use crate::device::pairing::{Change, Paired};
+use crate::nodes::node::Announced;
 use crate::params::params;
 use crate::protocol::frame::Scopes;
 use std::time::Instant;
@@ -28,6 +29,8 @@ pub struct Admitted {
     pub scopes: Scopes,
     pub client: Client,
     pub caps: Vec<String>,
+    /// What a node says of itself beside.
+    pub node: Option<Box<Announced>>,
     pub device_id: Option<String>,
     pub device_token: Option<Paired>,
     /// How it proved itself: `token`, `password`, `device-token` or `tailscale`.

@@ -189,6 +189,16 @@ impl State {
         Ok(id)
     }
 
+    /// Takes a decision that allows exactly what is meant: it serves once.
+    pub fn take_allowed(&mut self, id: &str, is_meant: impl Fn(&Value) -> bool) -> Option<&'static str> {
+        let allows =
+            |waiting: &Waiting| matches!(waiting.decision, Some(Some("allow-once" | "allow-always")));
+        let fits = |waiting: &&Waiting| waiting.id == id && allows(waiting) && is_meant(&waiting.request);
+        let decision = self.approvals.waiting.iter().find(fits)?.decision.flatten();
+        self.approvals.waiting.retain(|waiting| waiting.id != id);
+        decision
+    }
+
     fn answer_approval(&mut self, id: &str) {
         let Approvals { waiting, asked, .. } = &mut self.approvals;
         let Some(waiting) = waiting.iter().find(|waiting| waiting.id == id) else { return };
@@ -228,7 +238,9 @@ impl State {
 pub fn request_of(params: &Value) -> Value {
     let mut request = json!({});
     let names = ["command", "cwd", "host", "security", "ask", "agentId", "resolvedPath", "sessionKey"];
-    let also = ["env", "why", "sandbox"].into_iter().filter(|name| params.get(*name).is_some());
+    let also = ["env", "why", "sandbox", "nodeId", "commandArgv"]
+        .into_iter()
+        .filter(|name| params.get(*name).is_some());
     if let Some(map) = request.as_object_mut() {
         for name in names.into_iter().chain(also) {
             map.put(name, params.get(name).cloned().unwrap_or_default());

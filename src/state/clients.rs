@@ -49,9 +49,8 @@ impl Clients {
     }
 
     /// Sends an event, whose frame all have in common, to everybody it is for.
-    pub fn emit(&self, event: &'static Event, frame: impl Into<Pieces>) {
+    pub fn emit(&self, event: &'static Event, body: Arc<Pieces>) {
         crate::logging::debug!(target: "gateway/ws", "event {} clients={}", event.name, self.map.len());
-        let body = Arc::new(frame.into());
         for client in self.map.values().filter(|c| event.is_for(c.caller.is_node, &c.caller.scopes)) {
             if client.outbox.push_event(event.name, body.clone(), event.backlog) == Pushed::Overflow {
                 log::warn!(target: "gateway/ws", "slow consumer conn={}: closed", client.caller.conn);

@@ -1,8 +1,11 @@
 //! Clients coming and going: `hello-ok`, presence, and what the pairing store changed.
+use crate::calls::Caller;
 use crate::calls::outbox::Frame;
 use crate::device::pairing::{Change, Closing, Notice};
 use crate::json::{Put, json, with};
 use crate::metrics::{self, Metric};
+use crate::nodes::allowed::Rules;
+use crate::nodes::node::Announced;
 use crate::parts::within;
 use crate::protocol::close::Close;
 use crate::protocol::events;
@@ -10,8 +13,10 @@ use crate::protocol::frame::{self, Payload};
 use crate::state::State;
 use crate::state::clients::Client;
 use crate::state::event::Join;
+use crate::state::nodes::Link;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes of a name that are kept for who asks who is here.
@@ -73,6 +78,9 @@ impl State {
         let said = &admitted.client;
         let name = said.display_name.as_deref().unwrap_or_default();
         let about = [name, &said.platform, &said.version].map(|text| within(text, MOST_NAME).into());
+        if let Some(about) = admitted.node {
+            self.node_came(&caller, *about);
+        }
         self.clients.add(Client { caller, outbox: outbox.clone(), presence, about, since: self.now });
         // Who is greeted is counted already.
         outbox.push(Frame::Hello(text));
@@ -87,6 +95,15 @@ impl State {
         }
     }
 
+    fn node_came(&mut self, caller: &Caller, mut about: Announced) {
+        about.restrict(&Rules::of(&self.shared.config()));
+        let (conn, remote, is_paired) = (caller.conn, caller.remote.clone(), caller.device_id.is_some());
+        self.nodes.enter(
+            caller.node_id(),
+            Link { conn, about: Arc::new(about), since: self.now, remote, is_paired },
+        );
+    }
+
     pub(super) fn leave(&mut self, conn: u64) {
         let Some(client) = self.clients.remove(conn) else { return };
         if let Some(key) = &client.presence {
@@ -95,6 +112,7 @@ impl State {
         self.runs.forget_caller(conn);
         self.approvals.forget_caller(conn);
         self.subscriptions.forget(conn);
+        self.node_left(conn, client.caller.is_node.then(|| client.caller.node_id()));
         self.shared.capabilities.end(conn);
     }
 
@@ -122,7 +140,7 @@ impl State {
         }
     }
 
-    fn hello(&self, caller: &crate::calls::Caller, admitted: &crate::state::admitted::Admitted) -> String {
+    fn hello(&self, caller: &Caller, admitted: &crate::state::admitted::Admitted) -> String {
         let limits = &self.shared.limits;
         let is_admin = !caller.is_node && caller.scopes.has("operator.admin");
         let mut auth = json!({"role": caller.role(), "scopes": caller.scopes.as_slice()});
@@ -160,7 +178,7 @@ impl State {
     }
 
     /// Where a connection finds the canvas, and until when; the pages are below. `None` when it is off.
-    pub fn canvas_url(&self, caller: &crate::calls::Caller) -> Option<(String, u64)> {
+    pub fn canvas_url(&self, caller: &Caller) -> Option<(String, u64)> {
         let config = self.shared.config();
         if !crate::config::canvas::is_on(&config, &self.shared.env) {
             return None;
@@ -170,7 +188,7 @@ impl State {
         Some((format!("{}/__openclaw__/cap/{capability}", caller.at), until))
     }
 
-    fn server(&self, caller: &crate::calls::Caller) -> Value {
+    fn server(&self, caller: &Caller) -> Value {
         let mut server = json!({"version": crate::version::VERSION, "connId": caller.id});
         if is_lenient(caller)
             && let Some(map) = server.as_object_mut()
@@ -212,6 +230,6 @@ impl State {
 }
 
 /// Clients of protocol 4 refuse a greeting with members that their schema does not have.
-fn is_lenient(caller: &crate::calls::Caller) -> bool {
+fn is_lenient(caller: &Caller) -> bool {
     caller.protocol < 4
 }

@@ -13,6 +13,7 @@ pub mod event;
 pub mod health;
 pub mod heartbeat;
 pub mod join;
+pub mod nodes;
 mod notes;
 mod posting;
 pub mod presence;
@@ -78,6 +79,7 @@ pub struct State {
     pub sessions: Sessions,
     pub runs: Runs,
     pub subscriptions: subscriptions::Subscriptions,
+    pub nodes: nodes::Nodes,
     /// Commands that wait for the owner's word.
     pub approvals: approvals::Approvals,
     /// Messages of platforms, on their way in and out.
@@ -152,6 +154,7 @@ impl State {
             revoked: join::Revoked::default(),
             runs: Runs::new(max_runs, limits.queued_runs as usize, requests),
             subscriptions: Default::default(),
+            nodes: Default::default(),
             approvals: Default::default(),
             sessions,
             post: carrying::Post::of(Default::default()),
@@ -180,14 +183,14 @@ impl State {
 
     /// Sends an event to everybody it is for.
     pub fn emit(&self, event: &'static EventRow, payload: &Value) {
-        self.clients.emit(event, frame::event(event.name, payload));
+        self.clients.emit(event, Arc::new(frame::event(event.name, payload).into()));
     }
 
     /// Gives the event's size.
     fn emit_versioned(&self, event: &'static EventRow, payload: &str) -> usize {
         let frame = frame::event_of(event.name, payload, self.versions());
         let bytes = frame.len();
-        self.clients.emit(event, frame);
+        self.clients.emit(event, Arc::new(frame.into()));
         bytes
     }
 

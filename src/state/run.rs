@@ -55,6 +55,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::write_again,
     State::expire_deliveries,
     State::expire_approvals,
+    State::expire_invokes,
     State::expire_arrivals,
     State::run_cron,
     State::beat,

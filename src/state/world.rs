@@ -3,6 +3,7 @@ use super::arrivals::Of;
 use super::carrying::Post;
 use super::clients::Clients;
 use super::event::Event;
+use super::nodes::Nodes;
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::store::{self, Job, Store};
@@ -41,6 +42,7 @@ struct View<'a> {
     notes: &'a mut Vec<Note>,
     post: &'a mut Post,
     clients: &'a Clients,
+    nodes: &'a Nodes,
     store: &'a Store,
     /// What is to be written to the journal then.
     noted: Vec<Line>,
@@ -73,6 +75,7 @@ impl State {
             notes: &mut self.system_events,
             post: &mut self.post,
             clients: &self.clients,
+            nodes: &self.nodes,
             store: &self.store,
             noted: Vec::new(),
             wrote: Vec::new(),
@@ -186,8 +189,10 @@ impl World for View<'_> {
         self.notes.extract_if(.., is_meant).map(|note| (note.at, note.text)).collect()
     }
 
-    fn emit(&self, event: &'static EventRow, frame: Pieces) {
-        self.clients.emit(event, frame);
+    fn emit(&self, key: &str, event: &'static EventRow, frame: Pieces) {
+        let body = Arc::new(frame);
+        self.clients.emit(event, body.clone());
+        self.nodes.hearers(key).for_each(|conn| self.clients.send(conn, event, body.clone()));
     }
 
     fn send(&self, conn: u64, event: &'static EventRow, body: Arc<Pieces>) {

@@ -35,6 +35,7 @@ pub fn check(config: &Value, secrets: &[String]) -> Findings {
     walk(config, lookup::root(), "", secrets, &mut findings);
     spanning(config, "", &mut findings.errors);
     proxies(config, &mut findings);
+    ranges_of_nodes(config, &mut findings);
     accounts(config, &mut findings.errors);
     agent_ids(config, &mut findings.warnings);
     bound::lost(config, &mut findings.warnings);
@@ -199,6 +200,16 @@ fn proxies(config: &Value, found: &mut Findings) {
             }
         };
         list.push(Issue::new(format!("gateway.trustedProxies.{i}"), message));
+    }
+}
+
+/// Ranges from which new nodes are paired: one that cannot be read lets nobody in.
+fn ranges_of_nodes(config: &Value, found: &mut Findings) {
+    let listed = config.pointer("/gateway/nodes/pairing/autoApproveCidrs").and_then(Value::as_array);
+    let texts = listed.into_iter().flatten().enumerate().filter_map(|(i, item)| Some((i, item.as_str()?)));
+    for (i, _) in texts.filter(|(_, text)| Range::parse(text).is_none()) {
+        let path = format!("gateway.nodes.pairing.autoApproveCidrs.{i}");
+        found.errors.push(Issue::new(path, "no address; write it as 10.0.0.1, or a range as 10.0.0.0/8"));
     }
 }
 

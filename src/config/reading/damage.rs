@@ -33,7 +33,7 @@ fn is_harmless(rest: &[&str]) -> bool {
         ["http", "endpoints", _, "enabled"] => true,
         ["http", ..] => is_amount(&[&["gateway"], rest].concat()),
         ["controlUi", name, ..] => *name != "enabled",
-        ["nodes", "allowCommands", ..] => true,
+        ["nodes", "allowCommands", ..] | ["nodes", "pairing", "autoApproveCidrs", ..] => true,
         _ => false,
     }
 }

@@ -548,6 +548,8 @@ pub static KEYS: &[Key] = &[
     key("gateway.nodes.browser.mode", &Enum(&["auto", "manual", "off"]), RESTART, "How a node's browser is chosen").or("\"auto\""),
     key("gateway.nodes.browser.node", TEXT, RESTART, "Node whose browser is used"),
     key("gateway.nodes.denyCommands", TEXTS, RESTART, "Node commands refused").or("[]"),
+    key("gateway.nodes.pairing.autoApproveCidrs", TEXTS, RESTART, "Addresses or ranges from which new nodes that show the secret are paired without asking").or("[]"),
+    key("gateway.nodes.pairing.autoApproveLocal", BOOL, RESTART, "Whether nodes on this host that show the secret are paired without asking").or("true"),
     key("gateway.port", PORT, RESTART, "Port of WebSocket and HTTP").or("18789"),
     key("gateway.reload", OBJECT, NONE, "Reaction to changes of this file"),
     key("gateway.reload.debounceMs", COUNT, NONE, "Quiet time in ms before a change is read").or("300"),

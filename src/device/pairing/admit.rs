@@ -38,8 +38,8 @@ pub struct Applicant<'a> {
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
     /// The shared secret, or an identity in its place: verified. `is_silent` is asked when the device would have to
-    /// wait: whether it may be approved without asking.
-    Shared { is_silent: &'a dyn Fn() -> bool },
+    /// wait: whether it may be approved without asking, one that nobody knows (`true`) or one that wants more.
+    Shared { is_silent: &'a dyn Fn(bool) -> bool },
     /// Texts of which one may be this device's token; whether one is, is found out here.
     Tokens(&'a [&'a str]),
 }
@@ -65,8 +65,9 @@ pub struct Paired {
     /// Epoch milliseconds.
     pub issued_at: u64,
     /// As approved, not as claimed now (SEC-09).
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the commands that a node may be given"))]
     pub platform: Option<String>,
+    pub device_family: Option<String>,
+    pub display_name: Option<String>,
 }
 
 /// A request that somebody has to approve first.
@@ -118,7 +119,7 @@ impl Pairing {
         let mut events = Vec::new();
         let record = match (approval_needed(record.as_ref(), applicant, &wanted), record) {
             (None, Some(record)) => record,
-            (_, record) if credential.is_silent() => {
+            (_, record) if credential.is_silent(record.is_none()) => {
                 let request =
                     Request { silent: true, ..applicant.request(wanted.clone(), record.is_some(), now)? };
                 events.push(request.resolved("approved", now));
@@ -157,8 +158,8 @@ impl Credential<'_> {
         (right > 0, right < shown.len())
     }
 
-    fn is_silent(&self) -> bool {
-        matches!(self, Credential::Shared { is_silent } if is_silent())
+    fn is_silent(&self, is_new: bool) -> bool {
+        matches!(self, Credential::Shared { is_silent } if is_silent(is_new))
     }
 }
 

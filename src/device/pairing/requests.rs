@@ -119,6 +119,37 @@ impl Pairing {
         })
     }
 
+    /// Takes a role from a device, with its token; a device without roles is forgotten. Gives whether it had it.
+    pub fn remove_role(
+        &self,
+        device_id: &str,
+        role: &str,
+        caller: Option<&[String]>,
+        now: u64,
+    ) -> Result<Change<bool>> {
+        check_caller(caller, &[])?;
+        let mut store = self.open(now)?;
+        let record = store.record(device_id)?.filter(|record| record.has_role(role));
+        let Some(mut record) = record else { return Ok(Change::of(false)) };
+        check_over(caller, &record)?;
+        let left: Vec<String> = record.all_roles().into_iter().filter(|other| other != role).collect();
+        record.tokens.remove(role);
+        record.role = left.first().cloned();
+        record.roles = left;
+        match record.roles.is_empty() {
+            true => drop(store.remove(device_id)),
+            false => store.put(&record)?,
+        }
+        let is_meant = |r: &Request| r.device_id == device_id && r.all_roles().iter().any(|r| r == role);
+        let dropped = store.take_requests(is_meant);
+        store.save()?;
+        Ok(Change {
+            result: true,
+            events: dropped.iter().map(|r| r.resolved("rejected", now)).collect(),
+            close: vec![Closing { device_id: device_id.to_string(), role: role.to_string() }],
+        })
+    }
+
     /// Forgets all devices, and with `pending_too` refuses all requests. Gives the ids of the devices.
     pub fn clear(
         &self,

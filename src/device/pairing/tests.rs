@@ -60,7 +60,7 @@ impl Fixture {
     /// A connect with the shared secret.
     fn admit(&self, connect: Connect) -> Change<Admission> {
         let Change { result, events, close } =
-            self.admit_with(connect, Credential::Shared { is_silent: &|| connect.is_local });
+            self.admit_with(connect, Credential::Shared { is_silent: &|_| connect.is_local });
         assert!(!result.has_guessed);
         Change { result: result.admission, events, close }
     }

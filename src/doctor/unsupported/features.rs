@@ -241,7 +241,6 @@ fn model_params(config: &Config, _: &Env) -> Option<String> {
 fn network(config: &Config, _: &Env) -> Option<String> {
     some([
         said(config.bool("discovery.wideArea.enabled"), "wide-area discovery"),
-        said(is_on(config, "nodeHost") || is_on(config, "gateway.nodes"), "nodes"),
         said(config.bool("env.shellEnv.enabled"), "variables of the login shell"),
         said(is_on(config, "diagnostics"), "diagnostics export"),
     ])

@@ -49,7 +49,7 @@ pub(super) fn with_device(
     // A device's token is sent under either name.
     let tokens: Vec<&str> = request.auth.tokens().collect();
     let is_invited = matches!(proven, Ok(Proven(INVITED)));
-    let is_silent = || is_invited || peer.may_pair_silently();
+    let is_silent = |is_new| is_invited || pairs_silently(shared, peer, &role, is_new);
     let (credential, method, refused) = match proven {
         Ok(Proven(method)) => (Credential::Shared { is_silent: &is_silent }, method, None),
         Err(e) if tokens.is_empty() => return Err(e.into()),
@@ -70,6 +70,12 @@ pub(super) fn with_device(
         }
         Admission::Paired(token) => {
             let mut admitted = admitted(protocol, role, Some(device.device_id), method, request);
+            // What it may be told goes by what was approved, not by what it says now (SEC-09).
+            if let Some(about) = &mut admitted.node {
+                about.platform = token.platform.clone().unwrap_or_default();
+                about.device_family.clone_from(&token.device_family);
+                about.display_name = token.display_name.clone().or(about.display_name.take());
+            }
             admitted.scopes = Scopes::new(token.scopes.clone());
             admitted.device_token = Some(token);
             Ok(Admitted { change, ..admitted })
@@ -79,6 +85,18 @@ pub(super) fn with_device(
             Err(Refusal { error: waiting.to_error(&command), change })
         }
     }
+}
+
+/// Whether nobody is asked: of who is on this host, and of new nodes where the owner says so. A device that is known, and
+/// wants more than it has, is none of these.
+fn pairs_silently(shared: &Shared, peer: &Peer, role: &str, is_new: bool) -> bool {
+    if role != "node" {
+        return peer.may_pair_silently();
+    }
+    let config = shared.config();
+    let ranges = config.strings("gateway.nodes.pairing.autoApproveCidrs");
+    (config.bool("gateway.nodes.pairing.autoApproveLocal") && peer.may_pair_silently())
+        || (is_new && peer.is_within(&ranges))
 }
 
 /// A device as it presents itself, wherever it is.

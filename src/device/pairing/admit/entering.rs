@@ -1,7 +1,7 @@
 //! How the store changes when a device comes in or has to wait.
 use super::{Applicant, LAST_USED_STEP_MS, MAX_TEXT, Paired, Waiting, differs};
 use crate::device::pairing::Notice;
-use crate::device::pairing::records::{Record, same_key};
+use crate::device::pairing::records::{Client, Record, same_key};
 use crate::device::pairing::request::Request;
 use crate::device::pairing::store::Store;
 use crate::device::scopes;
@@ -54,7 +54,8 @@ pub(super) fn go_on(
     }
     let (device_token, issued_at) = (token.token.clone(), token.issued_at());
     store.put(&record)?;
-    Ok(Paired { device_token, scopes: wanted, issued_at, platform: record.client.platform })
+    let Client { platform, device_family, display_name, .. } = record.client;
+    Ok(Paired { device_token, scopes: wanted, issued_at, platform, device_family, display_name })
 }
 
 /// Makes a request, or finds the one that already asks for as much.
