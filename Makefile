@@ -41,7 +41,7 @@ CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo install interop test-llm test-sdk test-ui test-ui-original torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo watch install interop test-llm test-sdk test-ui test-ui-original torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -77,6 +77,10 @@ check: fmt-check lint budgets test
 
 demo: release
 	@tests/demo.sh "$(RELEASE)"
+
+# The dev profile's gateway, built and started anew whenever a source file is saved; ARGS are the gateway's.
+watch:
+	@CARGO="$(CARGO)" build/watch.sh $(ARGS)
 
 install: release
 	install -d "$(DESTDIR)$(PREFIX)/bin"

@@ -1,5 +1,7 @@
 //! What `make` builds, it finds: wherever cargo was told to put it.
-use crate::harness::gateway::new_dir;
+use crate::harness::gateway::{free_port, new_dir};
+use crate::harness::wait_for;
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -108,5 +110,55 @@ fn n_7_a_cargo_that_names_no_program_is_told_at_once() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("cargo names no program"), "{target}: {said}");
     }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// A source tree with a cargo that installs this program as built, unless `src/broken` is there. Runs `make watch`'s script.
+fn watched(dir: &Path, port: u16) -> std::process::Child {
+    std::fs::create_dir_all(dir.join("src")).unwrap();
+    let (binary, cargo) = (dir.join("built"), dir.join("cargo"));
+    let script = format!(
+        "#!/bin/sh\n[ ! -e src/broken ] || {{ echo 'error: expected an item' >&2; exit 101; }}\nrm -f {0}; cp {1} {0}\necho '{{\"executable\":\"{0}\"}}'\n",
+        binary.display(),
+        env!("CARGO_BIN_EXE_openclaw")
+    );
+    std::fs::write(&cargo, script).unwrap();
+    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut watch = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("build/watch.sh"));
+    watch.args(["--port", &port.to_string()]).current_dir(dir);
+    watch.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", dir.join("home")).env("CARGO", &cargo);
+    watch
+        .stdout(File::create(dir.join("out")).unwrap())
+        .stderr(File::create(dir.join("err")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+/// The developers' loop: a saved file is a new gateway, one that does not build leaves the one before at work.
+#[test]
+fn i16_10_a_saved_source_is_a_new_gateway_and_one_that_does_not_build_none() {
+    let (dir, port) = (new_dir(), free_port());
+    let mut watch = watched(&dir, port);
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap_or_default();
+    let starts = || {
+        let out = read("out");
+        out.lines()
+            .filter(|line| line.contains("listening on ws://127.0.0.1"))
+            .map(str::to_string)
+            .collect::<Vec<_>>()
+    };
+    wait_for("a gateway", || (starts().len() == 1).then_some(()));
+    std::fs::write(dir.join("src/broken"), "").unwrap();
+    wait_for("the compiler's words", || read("err").contains("the gateway of before goes on").then_some(()));
+    assert!(read("err").contains("error: expected an item"));
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(), "{}", read("out"));
+    std::fs::remove_file(dir.join("src/broken")).unwrap();
+    wait_for("another gateway", || (starts().len() == 2).then_some(()));
+    let process = |line: &String| line.rsplit("PID ").next().map(str::to_string);
+    assert_ne!(process(&starts()[0]), process(&starts()[1]));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&watch), rustix::process::Signal::TERM)
+        .unwrap();
+    assert!(watch.wait().unwrap().success());
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "the gateway ends with it");
     std::fs::remove_dir_all(dir).unwrap();
 }
