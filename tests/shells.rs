@@ -34,6 +34,9 @@ fn n_42_fish_completes_words_options_and_values() {
         ("config get gateway.po", "gateway.port"),
         ("agent --agent m", "main"),
         ("--profile work gateway call heal", "health"),
+        ("help exi", "exit-codes"),
+        ("help gateway ca", "call"),
+        ("exi", ""),
         ("nonsense ca", ""),
     ] {
         let Some(mut fish) = shell(&dir, "fish") else { return };
@@ -53,15 +56,18 @@ fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_ru
     let mut client = Client::operator(&gateway, 4);
     let proof = gateway.dir.join("proof");
     let trap = format!("$(touch${{IFS}}{})", proof.display());
-    for key in ["notes", &trap] {
-        client.ok("sessions.patch", json!({"key": key, "label": key}));
+    for (key, label) in [("notes", "Trip to Rome"), (&*trap, &*trap)] {
+        client.ok("sessions.patch", json!({"key": key, "label": label}));
     }
+    let listed = client.ok("sessions.list", json!({}));
+    let notes = listed["sessions"].as_array().unwrap().iter().find(|row| row["key"] == "agent:main:notes");
+    let of_notes = notes.unwrap()["sessionId"].as_str().unwrap().to_string();
     let job = json!({"name": "n", "schedule": {"kind": "every", "everyMs": 3_600_000}, "sessionTarget": "main",
         "wakeMode": "now", "payload": {"kind": "systemEvent", "text": "x"}});
     let id = client.ok("cron.add", job)["id"].as_str().unwrap().to_string();
     wait_for("the index to be written", || {
-        let values = gateway.cli(&["__values", "sessions"]);
-        String::from_utf8_lossy(&values.stdout).contains("agent:main:notes").then_some(())
+        let values = gateway.cli(&["__values", "named"]);
+        String::from_utf8_lossy(&values.stdout).contains("Trip to Rome").then_some(())
     });
     let offers = |name: &str, script: &str, typed: &str| {
         // The word that is completed is empty.
@@ -75,10 +81,18 @@ fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_ru
     let bash = "source completion; COMP_WORDS=(openclaw TYPED); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _openclaw; \
                 printf '%s\\n' \"${COMPREPLY[@]}\"";
     let fish = "source completion; complete -C 'openclaw TYPED'";
-    for (name, script) in [("bash", bash), ("fish", fish)] {
-        for (typed, want) in
-            [("sessions show agent:main:n", "notes"), ("cron run ", &id), ("devices rename ", "")]
-        {
+    for (name, script, label) in [("bash", bash, "Trip\\ to\\ Rome\n"), ("fish", fish, "Trip to Rome\n")] {
+        for (typed, want) in [
+            ("sessions show agent:main:n", "notes"),
+            ("sessions show Tri", label),
+            ("sessions show no", "notes"),
+            ("agent --session-id ", &of_notes),
+            ("sessions show $", ""),
+            ("cron run ", &id),
+            ("devices rename ", ""),
+            ("help ex", "exit-codes"),
+            ("help sessions sh", "show"),
+        ] {
             let Some(text) = offers(name, script, typed) else { continue };
             assert!(text.contains(want) && !text.contains("touch"), "{name} {typed}: {text}");
         }
@@ -103,6 +117,7 @@ fn n_42_zsh_completes_words_options_and_values() {
         ("openclaw config get gateway.po\t", "18789"),
         ("openclaw models set openclaw/b\t--he\t", "Usage: openclaw models set"),
         ("openclaw agent --agent m\t--he\t", "Usage: openclaw agent "),
+        ("openclaw help exi\t", "130  ended by Ctrl-C"),
     ] {
         terminal.type_line(typed);
         at = terminal.wait_text(at, want);

@@ -4,10 +4,14 @@
 //! closed lists of values; for models, agents, channels, profiles, keys and methods it runs `openclaw __values` (`values.rs`).
 //! Names are plain ASCII words (a test says so), so quoting stays simple.
 use super::parse::{Args, either};
+use super::topics::TOPICS;
 use super::values;
 use super::{COMMANDS, Command, Context, Flag, GLOBALS, GROUPS, Positional};
 use crate::error::{Error, Result};
 use std::fmt::Write;
+
+/// What stands before the name of a command or a topic to have it explained.
+const HELP: &str = "help";
 
 const SHELLS: &[&str] = &["bash", "zsh", "fish"];
 
@@ -62,8 +66,7 @@ struct Place {
     flags: Vec<&'static Flag>,
 }
 
-/// The commands that are offered.
-/// The commands that people call.
+/// The commands that people call, and that are offered.
 pub fn shown() -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().filter(|command| !command.name.starts_with('_'))
 }
@@ -80,6 +83,9 @@ fn place(words: String) -> Place {
     let groups = GROUPS.iter().filter_map(|(name, about)| Some((name.strip_prefix(&prefix)?, *about)));
     let below = groups.chain(shown().filter_map(|c| Some((c.name.strip_prefix(&prefix)?, c.summary))));
     let mut next: Vec<_> = below.filter(|(name, _)| !name.contains(' ')).collect();
+    if words.is_empty() {
+        next.push((HELP, "Explain a command or a topic"));
+    }
     let command = COMMANDS.iter().find(|command| command.name == words);
     let choices = command.into_iter().flat_map(|c| c.positionals).flat_map(|p| p.choices);
     next.extend(choices.map(|choice| (*choice, "")));
@@ -113,11 +119,17 @@ fn arguments() -> impl Iterator<Item = (&'static str, &'static str)> {
     shown().filter_map(|command| Some((command.name, values::of_argument(command)?)))
 }
 
-/// What bash and zsh do alike: the place in the tree, the profile, and the kind of values wanted there. `words` is the
-/// array of words, from the place `first` to before `last`.
+/// The topics of help, each with its line.
+fn topics() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TOPICS.iter().map(|topic| (topic.name, topic.summary))
+}
+
+/// What bash and zsh do alike: the place in the tree, whether help is asked for, the profile, and the kind of values wanted
+/// there. `words` is the array of words, from the place `first` to before `last`.
 fn walk(words: &str, first: usize, last: &str) -> String {
     let mut script = format!(
         "  for ((i = {first}; i < {last}; i++)); do\n    next=\"${{at:+$at }}${{{words}[i]}}\"\n    \
+         [ \"$next\" = {HELP} ] && asks=1 && continue\n    \
          case \"$next\" in {}) at=\"$next\" ;; esac\n    \
          case \"${{{words}[i]}}\" in --dev) own=(--dev) ;; --profile)\n      \
          ((i + 1 < {last})) && own=(--profile \"${{{words}[i+1]}}\") ;; esac\n  \
@@ -137,7 +149,7 @@ fn walk(words: &str, first: usize, last: &str) -> String {
 
 fn bash() -> String {
     let mut script = "# bash completion for openclaw\n_openclaw() {\n  \
-         local cur prev at=\"\" i next words=\"\" kind=\"\" alone=\"\" own=() line\n  \
+         local cur prev at=\"\" i next words=\"\" kind=\"\" alone=\"\" own=() line asks=\"\"\n  \
          cur=\"${COMP_WORDS[COMP_CWORD]}\"\n  prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n  \
          line=\"${COMP_LINE:0:${COMP_POINT:-0}}\"\n  [[ \"$cur\" == : || \"$prev\" == : ]] && cur=\"${line##* }\"\n"
         .to_string();
@@ -156,18 +168,27 @@ fn bash() -> String {
         let words: Vec<String> = next.chain(flags).collect();
         let _infallible = writeln!(script, "      '{}') words='{}' ;;", place.words, words.join(" "));
     }
-    // bash takes a colon for the end of a word: what stands before it is not to be offered again.
+    let names: Vec<&str> = topics().map(|(name, _)| name).collect();
+    let _infallible = write!(
+        script,
+        "    esac\n  fi\n  [ -n \"$asks\" ] && {{ kind=\"\"; [ -n \"$at\" ] || words=\"$words {}\"; }}\n",
+        names.join(" ")
+    );
+    // Values are others' words, a line each: they are quoted, and no shell reads them. bash takes a colon for the end of a
+    // word: what stands before it is not to be offered again.
     script
-        + "    esac\n  fi\n  case \"$kind\" in '' | none) ;; *)\n    compopt +o default 2>/dev/null\n    \
-           words=\"$words $(\"${COMP_WORDS[0]}\" \"${own[@]}\" __values \"$kind\" 2>/dev/null)\" ;;\n  esac\n  \
-           COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n  \
+        + "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n  \
+           case \"$kind\" in '' | none) ;; *)\n    compopt +o default 2>/dev/null\n    \
+           while IFS= read -r line; do\n      printf -v line %q \"$line\"\n      \
+           [[ \"$line\" == \"$cur\"* ]] && COMPREPLY+=(\"$line\")\n    \
+           done < <(\"${COMP_WORDS[0]}\" \"${own[@]}\" __values \"$kind\" 2>/dev/null) ;;\n  esac\n  \
            [[ \"$cur\" == *:* ]] && COMPREPLY=(\"${COMPREPLY[@]#\"${cur%\"${cur##*:}\"}\"}\")\n  \
            return 0\n}\ncomplete -o default -F _openclaw openclaw\n"
 }
 
 fn zsh() -> String {
     let mut script = "#compdef openclaw\n_openclaw() {\n  \
-         local at=\"\" i next kind=\"\" alone=\"\" prev=\"${words[CURRENT-1]}\"\n  local -a offers own\n"
+         local at=\"\" i next kind=\"\" alone=\"\" asks=\"\" prev=\"${words[CURRENT-1]}\"\n  local -a offers own\n"
         .to_string();
     script += &walk("words", 2, "CURRENT");
     script += "  case \"$at $prev\" in\n";
@@ -177,28 +198,31 @@ fn zsh() -> String {
             let _infallible = writeln!(script, "    '{words} --{long}') compadd {choices}; return ;;");
         }
     }
-    script += "  esac\n  case \"$kind\" in '' | none) ;; *)\n    \
+    script += "  esac\n  [ -n \"$asks\" ] && kind=\"\"\n  case \"$kind\" in '' | none) ;; *)\n    \
         compadd -- ${(f)\"$(\"${words[1]}\" \"${own[@]}\" __values \"$kind\" 2>/dev/null)\"} ;;\n  esac\n  \
         if [ -n \"$alone\" ]; then\n    [ \"$kind\" = none ] && _files\n    return\n  fi\n  case \"$at\" in\n";
     for place in places() {
         let _infallible = write!(script, "    '{}') offers=(", place.words);
-        // The first colon ends the word; those behind it are the description's.
-        for (name, doc) in &place.next {
-            let _infallible = write!(script, " '{name}:{}'", doc.replace('\'', "'\\''"));
-        }
-        for flag in &place.flags {
-            let _infallible = write!(script, " '--{}:{}'", flag.long, flag.doc.replace('\'', "'\\''"));
-        }
+        place.next.iter().for_each(|(name, doc)| offer(&mut script, name, doc));
+        place.flags.iter().for_each(|flag| offer(&mut script, &format!("--{}", flag.long), flag.doc));
         script += " ) ;;\n";
     }
+    script += "  esac\n  [ -n \"$asks\" ] && [ -z \"$at\" ] && offers+=(";
+    topics().for_each(|(name, doc)| offer(&mut script, name, doc));
     script
-        + "  esac\n  _describe openclaw offers || _files\n}\nif [ \"$funcstack[1]\" = _openclaw ]; then\n  _openclaw \"$@\"\nelse\n  compdef _openclaw openclaw\nfi\n"
+        + " )\n  _describe openclaw offers || _files\n}\nif [ \"$funcstack[1]\" = _openclaw ]; then\n  _openclaw \"$@\"\nelse\n  compdef _openclaw openclaw\nfi\n"
+}
+
+/// One offer of zsh's: the first colon ends the word, those behind it are the description's.
+fn offer(script: &mut String, word: &str, doc: &str) {
+    let _infallible = write!(script, " '{word}:{}'", doc.replace('\'', "'\\''"));
 }
 
 fn fish() -> String {
     let mut script = format!(
         "# fish completion for openclaw\nfunction __openclaw_at\n  set -l at ''\n  set -l before ''\n  \
          for word in (commandline -opc)[2..-1]\n    set -l next (string trim \"$at $word\")\n    \
+         test \"$next\" = {HELP}; and continue\n    \
          if contains -- $next {}\n      set at $next\n    \
          else if test -z \"$at\"; and not string match -q -- '-*' $before $word\n      set at '?'\n    end\n    \
          set before $word\n  end\n  test \"$at\" = \"$argv[1]\"\nend\n\
@@ -225,6 +249,11 @@ fn fish() -> String {
             let _infallible =
                 writeln!(script, "{when} -l {}{short}{value} -d '{}'", flag.long, quoted(flag.doc));
         }
+    }
+    for (name, doc) in topics() {
+        let when = format!("__openclaw_at \"\"; and contains -- {HELP} (commandline -opc)");
+        let _infallible =
+            writeln!(script, "complete -c openclaw -n '{when}' -a '{name}' -d '{}'", quoted(doc));
     }
     for (name, kind) in arguments() {
         let _infallible = writeln!(

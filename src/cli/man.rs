@@ -1,6 +1,7 @@
 //! `openclaw __man`: the manual page, made from the rows of the commands and the topics of help. `make install` puts it in
 //! its place; no help names it. Pure but for printing.
 use super::complete::shown;
+use super::fold::hanging;
 use super::help::{doc, usage};
 use super::parse::Args;
 use super::topics::TOPICS;
@@ -18,6 +19,9 @@ pub const COMMAND: Command = Command {
     failure: "",
     run,
 };
+
+/// What stands as it is has to fit a terminal of 80 columns with its two of indent.
+const WIDTH: usize = 78;
 
 fn run(context: &Context, _args: &Args) -> Result<()> {
     context.out.whole(page().trim_end());
@@ -39,7 +43,8 @@ fn page() -> String {
     shown().for_each(|it| command(&mut page, it));
     for topic in TOPICS.iter().filter(|topic| !topic.text.is_empty()) {
         let title = topic.name.to_uppercase().replace('-', " ");
-        let _infallible = write!(page, ".SH {title}\n.nf\n{}\n.fi\n", escaped(topic.text.trim_end()));
+        let _infallible =
+            write!(page, ".SH {title}\n.in 0\n.nf\n{}\n.fi\n.in\n", escaped(topic.text.trim_end()));
     }
     page
 }
@@ -50,11 +55,12 @@ fn command(page: &mut String, command: &Command) {
         let _infallible = write!(page, ".PP\n{}\n", escaped(command.about));
     }
     command.all_flags().filter(|flag| !flag.is_quiet).for_each(|flag| option(page, flag));
-    page.push_str(".PP\n.nf\n");
+    page.push_str(".PP\n.in 2\n.nf\n");
     for (line, what) in command.examples {
-        let _infallible = write!(page, "{}\n    {}\n", escaped(line), escaped(what));
+        let line = hanging(line, WIDTH, 4).join("\n");
+        let _infallible = write!(page, "{}\n    {}\n", escaped(&line), escaped(what));
     }
-    page.push_str(".fi\n");
+    page.push_str(".fi\n.in\n");
 }
 
 fn option(page: &mut String, flag: &Flag) {
@@ -85,8 +91,22 @@ mod tests {
                 assert!(page.contains(&format!("\\-\\-{}", escaped(flag.long))), "--{}", flag.long);
             }
         }
-        let own = [".TH", ".SH", ".SS", ".TP", ".B", ".PP", ".nf", ".fi"];
+        let own = [".TH", ".SH", ".SS", ".TP", ".B", ".PP", ".nf", ".fi", ".in"];
         let strange = |line: &&str| line.starts_with('.') && !own.iter().any(|own| line.starts_with(own));
         assert_eq!(page.lines().find(strange), None);
+        // What stands as it is, with its indent, which `man` adds.
+        let mut is_kept = false;
+        let mut indent = 0;
+        for line in page.lines() {
+            match line {
+                ".nf" => is_kept = true,
+                ".fi" => is_kept = false,
+                _ if is_kept => {
+                    let shown = line.replace("\\e", "\\").replace("\\-", "-");
+                    assert!(indent + shown.chars().count() <= 80, "{line}");
+                }
+                _ => indent = line.strip_prefix(".in ").map_or(indent, |n| n.parse().unwrap()),
+            }
+        }
     }
 }

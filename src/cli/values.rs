@@ -4,6 +4,7 @@
 //! cannot be read offers nothing.
 use super::devices::local;
 use super::parse::Args;
+use super::sessions::row::Row;
 use super::sessions::stores;
 use super::{Command, Context, Flag, Positional, schema};
 use crate::agents::Agents;
@@ -18,11 +19,13 @@ use crate::models::catalogue;
 use serde_json::Value;
 
 const KINDS: &[&str] = &[
-    "agents", "channels", "devices", "jobs", "keys", "methods", "models", "profiles", "requests", "schemas",
-    "sessions",
+    "agents", "channels", "devices", "ids", "jobs", "keys", "methods", "models", "named", "profiles",
+    "requests", "schemas", "sessions",
 ];
 /// More sessions are not offered: the newest, then.
 const MOST: usize = 200;
+/// Letters of an id that was made up.
+const UUID: usize = 36;
 
 pub const COMMAND: Command = Command {
     name: "__values",
@@ -39,6 +42,7 @@ pub const COMMAND: Command = Command {
 pub fn of_flag(flag: &Flag) -> Option<&'static str> {
     match flag.long {
         "agent" => Some("agents"),
+        "session-id" => Some("ids"),
         "session-key" => Some("sessions"),
         "channel" => Some("channels"),
         "model" => Some("models"),
@@ -55,7 +59,7 @@ pub fn of_argument(command: &Command) -> Option<&'static str> {
         (_, "model") => Some("models"),
         (_, "path") => Some("keys"),
         ("agents delete", _) => Some("agents"),
-        (command, "session") if command.starts_with("sessions ") => Some("sessions"),
+        (command, "session") if command.starts_with("sessions ") => Some("named"),
         (command, "id") if command.starts_with("cron ") => Some("jobs"),
         ("devices rename", "device") => Some("devices"),
         (_, "request-id") => Some("requests"),
@@ -74,7 +78,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         "devices" => devices(&env, "paired", "deviceId"),
         "jobs" => jobs(&config, &env),
         "requests" => devices(&env, "pending", "requestId"),
-        "sessions" => sessions(&config, &env),
+        "ids" => sessions(&config, &env).iter().map(|row| row.text("sessionId")).collect(),
+        "named" => sessions(&config, &env).iter().flat_map(names).collect(),
+        "sessions" => sessions(&config, &env).into_iter().map(|row| row.key).collect(),
         "channels" => owned(channels::here(&config).map(|channel| channel.id).collect()),
         "keys" => owned(keys::all().map(|key| key.path).filter(|path| !path.contains('*')).collect()),
         "methods" => owned(methods::names()),
@@ -89,15 +95,27 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// Shells read what is offered as words of theirs, and names of sessions, jobs and devices are others' words.
 fn is_plain(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/@+=,%-".contains(&b))
+    value.trim() == value
+        && !value.is_empty()
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b" ._:/@+=,%-".contains(&b))
 }
 
-fn sessions(config: &Config, env: &Env) -> Vec<String> {
+/// What a session is called where a command asks for one.
+fn names(row: &Row) -> Vec<String> {
+    let rest = row.key.splitn(3, ':').nth(2).unwrap_or_default().to_string();
+    // Nobody chose a longer one.
+    let id = Some(row.text("sessionId")).filter(|id| id.len() < UUID);
+    [row.text("label"), rest, row.key.clone()].into_iter().chain(id).collect()
+}
+
+/// The newest first.
+fn sessions(config: &Config, env: &Env) -> Vec<Row> {
     let agents = Agents::of(config, env);
     let stores = agents.ids().into_iter().map(|id| agents.session_store(&id));
     let mut rows: Vec<_> = stores.flat_map(|path| stores::read(&path).unwrap_or_default()).collect();
     crate::order::by_key(&mut rows, |row| std::cmp::Reverse(row.updated_at));
-    rows.into_iter().take(MOST).map(|row| row.key).collect()
+    rows.truncate(MOST);
+    rows
 }
 
 fn jobs(config: &Config, env: &Env) -> Vec<String> {

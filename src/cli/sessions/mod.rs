@@ -4,7 +4,7 @@
 //! elsewhere is asked. What changes a session is the gateway's to do (`verbs.rs`).
 pub mod export;
 mod naming;
-mod row;
+pub mod row;
 pub mod said;
 pub mod search;
 pub mod show;
