@@ -208,7 +208,7 @@ fn the_command_line_writes_in_place() {
     );
     assert_eq!(text(&gateway), before.replace("} }, // guard", "}, port: 19000 }, // guard"));
     assert_eq!(std::fs::read_to_string(gateway.state_dir().join("openclaw.json.bak")).unwrap(), before);
-    assert_eq!(set(&["gateway.port", "19000"]), "Nothing to change: gateway.port is so already.\n");
+    assert_eq!(set(&["gateway.port", "19000"]), "Nothing to change: gateway.port is 19000 already.\n");
     out(&gateway, &["config", "unset", "gateway.port"]);
     assert_eq!(text(&gateway), before, "back to the same bytes");
     set(&["models.providers.p.apiKey", "12345"]);
@@ -623,13 +623,45 @@ fn i14_6_what_the_gateway_ran_with_last_can_be_put_back() {
     std::fs::write(gateway.config_path(), second.replacen("Otto\"", "Otto", 1)).unwrap();
     wait_for("the mistake", || gateway.log().contains("config reload skipped").then_some(()));
     assert_eq!(kept(), second);
+    for command in [&["status"][..], &["gateway", "status"], &["health"]] {
+        let told = out(&gateway, command);
+        let fix = "openclaw config edit (or go back: openclaw config rollback last-good)";
+        assert!(told.contains(fix), "{command:?}: {told}");
+    }
     gateway.stop();
     let (_, told) = fails(&gateway, &["gateway"]);
     assert!(told.contains("config rollback last-good"), "{told}");
     let done = out(&gateway, &["config", "rollback", "last-good"]);
     assert!(done.contains("Put back ~/.openclaw/openclaw.json.last-good"), "{done}");
     assert_eq!(std::fs::read_to_string(gateway.config_path()).unwrap(), second);
+    let again = out(&gateway, &["config", "rollback", "last-good"]);
+    let want = "Nothing to put back: the configuration is as in ~/.openclaw/openclaw.json.last-good.\n";
+    assert_eq!(again, want);
     std::fs::remove_file(&good).unwrap();
     let (code, told) = fails(&gateway, &["config", "rollback", "last-good"]);
     assert!(code == 1 && told.contains("a gateway writes it when it has started"), "{told}");
+}
+
+/// Options and variables of the gateway go before the file, so that a file that says so already is not the whole answer.
+#[test]
+fn i14_6_what_is_set_already_is_told_with_what_is_in_force() {
+    let gateway = Gateway::plain();
+    let set = |args: &[&str]| out(&gateway, &[&["config", "set"], args].concat());
+    assert_eq!(
+        set(&["gateway.auth.mode", "token"]),
+        "Nothing to change: gateway.auth.mode is \"token\" already; the running gateway goes by \"token\".\n"
+    );
+    // A wrong value that stands there already is wrong, and no reason to say that all is well.
+    let right = std::fs::read_to_string(gateway.config_path()).unwrap();
+    let wrong = right.replacen("\"mode\": \"token\"", "\"mode\": \"none\"", 1);
+    assert_ne!(wrong, right);
+    std::fs::write(gateway.config_path(), wrong).unwrap();
+    let (code, told) = fails(&gateway, &["config", "set", "gateway.auth.mode", "none"]);
+    assert!(code != 0 && told.contains("gateway.auth.mode") && told.contains("\"token\""), "{told}");
+    set(&["gateway.auth.mode", "token"]);
+    set(&["ui.assistant.name", "Ada"]);
+    assert_eq!(
+        set(&["ui.assistant.name", "Ada"]),
+        "Nothing to change: ui.assistant.name is \"Ada\" already.\n"
+    );
 }

@@ -72,6 +72,11 @@ impl Running {
         is_admin.then(|| Running { session, since, env: env.clone(), before })
     }
 
+    /// The mode of authentication that is in force there.
+    pub fn auth_mode(&self) -> Option<String> {
+        Some(self.session.hello.pointer("/snapshot/authMode")?.as_str()?.to_string())
+    }
+
     /// Waits until what the file says now is in force. `None` when there is nothing to wait for: the
     /// file is as it was, or the change is left to the next start.
     pub fn wait(self, context: &Context) -> Option<Outcome> {

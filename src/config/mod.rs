@@ -29,7 +29,7 @@ pub use reading::check::has_command;
 use reading::{check, damage, excerpt, include, kinds, legacy, lenient, load, refusal, shape, sources, spot};
 pub use reading::{parse, substitute};
 pub use redact::{HIDDEN, is_secret_name, plain};
-pub use refusal::backup;
+pub use refusal::remedy;
 pub use schema::{explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
 use table::schema;

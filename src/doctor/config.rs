@@ -1,6 +1,6 @@
 //! Checks of the config file: mistakes, keys that are not read, what a start needs. Only looks.
 use super::{Change, Ctx, Finding, Fix, one};
-use crate::config::{Issue, backup, legacy_place};
+use crate::config::{Issue, legacy_place, remedy};
 
 /// More unknown keys than this are one line.
 const MAX: usize = 20;
@@ -15,19 +15,7 @@ pub fn missing(ctx: &Ctx) -> Vec<Finding> {
 }
 
 pub fn invalid(ctx: &Ctx) -> Vec<Finding> {
-    let finding = |issue: &Issue| {
-        let found = about(ctx, issue);
-        // What another file says is not changed from here.
-        let is_elsewhere = issue.spot.as_ref().is_some_and(|spot| spot.file != ctx.env.config_path);
-        match issue.path.as_str() {
-            "" => found.remedy(match backup(&ctx.env) {
-                Some(name) => format!("correct the file by hand, or take back an earlier one ({name})"),
-                None => "correct the file by hand".to_string(),
-            }),
-            _ if is_elsewhere => found.remedy("correct that line by hand"),
-            path => found.remedy(ctx.env.command(&format!("config set {path} <value>"))),
-        }
-    };
+    let finding = |issue: &Issue| about(ctx, issue).remedy(remedy(&ctx.env, issue));
     ctx.config.issues().iter().take(MAX).map(finding).collect()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Writes the file itself, under the lock that a running gateway takes too (R-02d); a gateway that runs notices the
 //! change like any other. Everything else in the file stays byte for byte (R-02b).
+use super::diff::short;
 use crate::agents::sharing;
 use crate::cli::applied::{Outcome, Running};
 use crate::cli::gateway::status::stranger;
@@ -9,7 +10,7 @@ use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional, far};
 use crate::config::keys::Type;
 use crate::config::write::{Base, Change, Terms, Written, write};
-use crate::config::{Config, Issue, lookup, path, ports};
+use crate::config::{Config, Hide, Issue, lookup, path, ports};
 use crate::error::{Cause, Error, Result};
 use crate::gateway;
 use crate::json::json;
@@ -91,6 +92,7 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
     let written = write(&context.env, change, terms(args.has("force"))).map_err(explain)?;
     let obstacle = obstacle(context, &written.config, running.is_some(), &place);
     let goes_on = obstacle.is_some() || place == "gateway.mode" && !is_local(&written.config);
+    let mode = running.as_ref().and_then(Running::auth_mode);
     let applied = running.filter(|_| obstacle.is_none()).and_then(|running| running.wait(context));
     let warnings: Vec<&Issue> =
         written.config.warnings().iter().filter(|warning| warning.concerns(&place)).collect();
@@ -103,9 +105,10 @@ fn done(context: &Context, args: &Args, verb: &str, change: Change) -> Result<()
         }));
         return Ok(());
     }
-    let effect = effect(&written, goes_on, applied);
-    let verb = if written.written { verb } else { "Nothing to change:" };
-    context.out.line(format!("{verb} {asked}{effect}"));
+    context.out.line(match written.written {
+        true => format!("{verb} {asked}{}", effect(&written, goes_on, applied)),
+        false => unchanged(&written.config, asked, mode.filter(|_| place == "gateway.auth.mode")),
+    });
     for warning in warnings {
         let told = format!("note: {}", warning.shown("    "));
         context.out.warn(&context.env.display_all(&told));
@@ -131,7 +134,7 @@ pub(super) fn effect(written: &Written, goes_on: bool, applied: Option<Outcome>)
     match mode.unwrap_or("hybrid") {
         _ if applied == Some(Outcome::InForce) => ". The running gateway has applied it.",
         _ if applied.is_some() => ".",
-        _ if !written.written => " is so already.",
+        _ if !written.written => ".",
         _ if plan.is_idle() => ". It has no effect: nothing in this version reads it.",
         _ if goes_on => ". A running gateway goes on as it is.",
         "off" => ". A running gateway takes it up at its next start, as gateway.reload.mode is off.",
@@ -140,6 +143,18 @@ pub(super) fn effect(written: &Written, goes_on: bool, applied: Option<Outcome>)
         }
         mode if !plan.restarts(mode).is_empty() => ". A running gateway restarts in process to apply it.",
         _ => ". A running gateway applies it within a second.",
+    }
+}
+
+/// What is so already, and by which `mode` of authentication the running gateway goes: an option or a variable of its own
+/// goes before the file.
+fn unchanged(config: &Config, asked: &str, mode: Option<String>) -> String {
+    let names = path::parse(asked).unwrap_or_default();
+    let found = config.look(&names.iter().map(String::as_str).collect::<Vec<_>>(), Hide::All);
+    let runs = mode.map_or(String::new(), |mode| format!("; the running gateway goes by \"{mode}\""));
+    match found {
+        Some(value) => format!("Nothing to change: {asked} is {} already{runs}.", short(&value)),
+        None => format!("Nothing to change: {asked} is not set{runs}."),
     }
 }
 

@@ -52,8 +52,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Err(invalid(&shown, &issues).with("issues", json!(issues)));
     }
     let changes = plan(&old, &new);
+    let is_same = old.text() == Some(&text);
     let is_dry = args.has("dry-run");
-    if !args.has("json") {
+    if !args.has("json") && !is_same {
         show(context, &changes, &old, &new, true);
     }
     let running = Running::open(env).filter(|_| !is_dry);
@@ -68,6 +69,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     match &written {
+        _ if is_same => context.out.line(format!("Nothing to put back: the configuration is as in {shown}.")),
         Some(written) => context.out.line(format!("Put back {shown}{}", effect(written, false, applied))),
         None => context.out.line("nothing was written"),
     }

@@ -8,6 +8,7 @@ use super::now;
 use super::status::{ConfigFile, Report, Rpc};
 use super::unit::{Runtime, cleanup};
 use crate::cli::Context;
+use crate::config::remedy;
 use crate::env::Env;
 use crate::owners::{Port, hide_secrets};
 pub use json::as_json;
@@ -93,6 +94,11 @@ impl View<'_> {
         self.line(format!("Config ({user}): {}{note}", self.env.display(&file.path)));
         for issue in file.issues.iter().take(MOST_ISSUES) {
             self.line(format!("{label} issue: {}", issue.located()));
+        }
+        // The service may have another file, which is judged for its own user.
+        let own = file.issues.first().filter(|_| file.path == self.env.config_path);
+        if let Some(issue) = own.filter(|_| user == "cli") {
+            self.line(format!("Fix: {}", remedy(self.env, issue)));
         }
     }
 

@@ -4,7 +4,7 @@ use crate::cli::link::rpc;
 use crate::cli::parse::Args;
 use crate::cli::print::age;
 use crate::cli::{Command, Context, Flag, JSON, far};
-use crate::config::Config;
+use crate::config::{Config, Issue, remedy};
 use crate::doctor::unsupported;
 use crate::error::Result;
 use crate::json::json;
@@ -63,7 +63,8 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         }
     }
     let recent = if verbose { recent(&health) } else { Vec::new() };
-    for line in lines(&health).into_iter().chain(recent).chain(not_here(context, args)) {
+    let rest = fix(context, args, &health).into_iter().chain(recent).chain(not_here(context, args));
+    for line in lines(&health).into_iter().chain(rest) {
         context.out.line(context.env.display_all(&line));
     }
     Ok(())
@@ -95,7 +96,8 @@ fn run_gateway(context: &Context, args: &Args) -> Result<()> {
     }
     context.out.heading("Gateway Health");
     context.out.line(format!("OK ({}ms)", started.elapsed().as_millis()));
-    let rest = pairing(&health).into_iter().chain(config(&health)).chain(not_here(context, args));
+    let rest = pairing(&health).into_iter().chain(config(&health)).chain(fix(context, args, &health));
+    let rest = rest.chain(not_here(context, args));
     for line in channels(&health).into_iter().chain(rest) {
         context.out.line(context.env.display_all(&line));
     }
@@ -121,6 +123,15 @@ fn config(health: &Value) -> Option<String> {
         _ => "the last good one is in force",
     };
     Some(format!("Config invalid: {path}: {}; {instead}", text("message")))
+}
+
+/// What mends it, where the file is this machine's.
+fn fix(context: &Context, args: &Args, health: &Value) -> Option<String> {
+    let problem = health.get("configInvalid")?;
+    let mut env = context.env.clone();
+    let config = Config::inspect(&mut env);
+    let is_here = far::address(&env, &config, args).is_none();
+    is_here.then(|| format!("Fix: {}", remedy(&env, &Issue::of(problem))))
 }
 
 /// One line for each channel by its default account, in the gateway's order, and one for each other account in trouble.

@@ -8,7 +8,7 @@ use crate::cli::gateway::now;
 use crate::cli::print::age;
 use crate::cli::sessions::Row;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, remedy};
 use crate::device::pairing::Pairing;
 use crate::doctor::unsupported;
 use crate::env::Env;
@@ -45,10 +45,13 @@ pub fn lines(look: &Look) -> Vec<Line> {
     let mut rows = vec![
         usual("OpenClaw", format!("{VERSION} · {} {}", std::env::consts::OS, std::env::consts::ARCH)),
         usual("Config", format!("{}{}", env.display(&env.config_path), of_file(env, config))),
+    ];
+    rows.extend(config.issues().first().map(|issue| notable("Fix", remedy(env, issue))));
+    rows.extend([
         usual("State", env.display(&env.state_dir)),
         usual("Gateway", format!("{mode}{address} · {}", reached(look))),
         usual("Service", look.unit.summary()),
-    ];
+    ]);
     let summary = gateway.summary.as_ref();
     rows.extend(summary.and_then(now::process).map(|text| usual("Process", text)));
     rows.extend(summary.and_then(now::today).map(|text| usual("Today", text)));

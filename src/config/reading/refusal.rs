@@ -31,7 +31,7 @@ pub fn broken(env: &Env, text: &str, name: Option<&Path>, failure: &parse::Failu
 }
 
 /// The file as it was before the last edit, if there is one.
-pub fn backup(env: &Env) -> Option<String> {
+fn backup(env: &Env) -> Option<String> {
     let name = format!("{}.bak", env.config_path.file_name()?.to_string_lossy());
     env.config_path.with_file_name(&name).is_file().then_some(name)
 }
@@ -44,6 +44,24 @@ pub fn restored(env: &Env, end: &str) -> String {
         (Some(name), _) => named(&name.to_string_lossy(), "config rollback last-good"),
         (None, Some(name)) => named(&name, "config rollback"),
         (None, None) => String::new(),
+    }
+}
+
+/// What mends a mistake, for a line of its own: a command, where one does.
+pub fn remedy(env: &Env, issue: &Issue) -> String {
+    // What another file says is not changed from here.
+    let is_elsewhere = issue.spot.as_ref().is_some_and(|spot| spot.file != env.config_path);
+    let earlier = match (good::path(&env.config_path).is_file(), backup(env)) {
+        (true, _) => Some("config rollback last-good"),
+        (false, Some(_)) => Some("config rollback"),
+        (false, None) => None,
+    };
+    let edit = env.command("config edit");
+    match (issue.path.as_str(), earlier) {
+        _ if is_elsewhere => "correct that line by hand".to_string(),
+        ("", Some(earlier)) => format!("{edit} (or go back: {})", env.command(earlier)),
+        ("", None) => edit,
+        (path, _) => env.command(&format!("config set {path} <value>")),
     }
 }
 

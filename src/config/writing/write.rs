@@ -7,7 +7,7 @@ use crate::config::edit::{self, Draft};
 use crate::config::load::{self, Loaded};
 use crate::config::plan::{Plan, plan};
 use crate::config::redact::HIDDEN;
-use crate::config::{Config, Issue, members, parse, patch, restore};
+use crate::config::{Config, Issue, is_within, members, parse, patch, restore};
 use crate::env::Env;
 use crate::error::{Cause, Error, Kind, Result};
 use crate::json::json;
@@ -203,10 +203,13 @@ fn syntax(text: &str) -> Result<Value> {
     }
 }
 
-/// Mistakes refuse the write. Those that an edit found in the file do not refuse it: the edit may be a step of a repair.
+/// Mistakes refuse the write. Those that an edit found in the file do not refuse it, as it may be a step of a repair; but for
+/// a mistake in the value that is set, though it was so before.
 fn check_issues(change: Change, old: &[Issue], mut issues: Vec<Issue>) -> Result<()> {
+    let set = if let Change::Set(path, _) = change { Some(path.join(".")) } else { None };
+    let is_set = |issue: &Issue| set.as_ref().is_some_and(|set| is_within(&issue.path, set));
     if !matches!(change, Change::Replace(_)) {
-        issues.retain(|issue| !old.contains(issue));
+        issues.retain(|issue| !old.contains(issue) || is_set(issue));
     }
     if issues.is_empty() { Ok(()) } else { Err(invalid("invalid config", &issues)) }
 }
