@@ -162,7 +162,10 @@ fn n_40_what_does_not_come_up_is_undone() {
     std::fs::write(gateway.config_path(), &before).unwrap();
     let (code, told) = fails(&gateway, &["backup", "restore", archive.to_str().unwrap(), "--in-place"]);
     assert!(
-        code == 1 && told.contains("so it was undone") && told.contains("the gateway runs as before"),
+        code == 1
+            && told.contains("so it was undone")
+            && told.contains("openclaw.json:1:11: the object that begins here is never closed")
+            && told.contains("the gateway runs as before"),
         "{told}"
     );
     let (_, place) = told.split_once("it lies in ").unwrap();

@@ -5,13 +5,18 @@
 //! supervisor that is not known here starts a gateway upon half of it. Runs on the command line's thread.
 use crate::backup::places::{self, Place, Swap};
 use crate::cli::gateway::healthcheck::is_ready;
+use crate::cli::gateway::last_error;
+use crate::cli::gateway::unit::Unit;
 use crate::cli::waiting::Waiting;
 use crate::cli::{Context, unsupervised};
+use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::service::act::{control, is_supervised, unsupervised as running};
 use crate::service::{self, Action, inspect};
 use crate::{files, gateway};
+use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +24,8 @@ use std::time::{Duration, Instant};
 
 /// How long a gateway may take to answer.
 const LIMIT: Duration = Duration::from_secs(30);
+/// More of what it says is not read.
+const MOST_WORDS: u64 = 64 << 10;
 /// Who watches over a process starts it again within this.
 const WATCHED: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -60,21 +67,31 @@ pub fn restore(
         Err(e) => return Err(start_old(env, &runner, nothing(e))),
     };
     waiting.say("waiting for the gateway");
-    let mut child = None;
-    let Err(why) = runner.start(env, &mut child).and_then(|()| runner.wait(env, &mut child)) else {
+    let (mut child, words) = (None, words_in(target));
+    let heard = words.as_ref().and_then(|words| words.try_clone().ok());
+    let Err(why) = runner.start(env, &mut child, heard).and_then(|()| runner.wait(env, &mut child)) else {
         lines.extend(runner.told());
         return Ok(done);
     };
+    let said = runner.said(env, words).map_or(String::new(), |said| format!(": {said}"));
     waiting.say("undoing it");
     stop_new(env, &runner, child);
     places::undo(&done)
         .map_err(|e| e.context("what was restored does not run, and it could not be undone"))?;
     let text = format!(
-        "what was restored did not run, so it was undone: {}; it lies in {}",
+        "what was restored did not run, so it was undone: {}{said}; it lies in {}",
         why.message(),
         env.display(target)
     );
     Err(start_old(env, &runner, Error::new(Kind::Unavailable, text)))
+}
+
+/// Where a gateway that is started says why it ends. Nobody else sees the file, and it is gone with who holds it.
+fn words_in(dir: &Path) -> Option<File> {
+    let path = dir.join("words");
+    let file = File::options().read(true).write(true).create_new(true).open(&path).ok()?;
+    fs::remove_file(&path).ok()?;
+    Some(file)
 }
 
 /// Neither the old state nor the new one is anybody else's meanwhile.
@@ -93,7 +110,7 @@ fn swap(env: &Env, parts: &[Place]) -> Result<Vec<Swap>> {
 /// Starts what ran before; what keeps it from that is added to the error.
 fn start_old(env: &Env, runner: &Runner, error: Error) -> Error {
     let mut child = None;
-    match (runner.start(env, &mut child).and_then(|()| runner.wait(env, &mut child)), runner) {
+    match (runner.start(env, &mut child, None).and_then(|()| runner.wait(env, &mut child)), runner) {
         (Ok(()), Runner::Nothing) => error,
         (Ok(()), _) => Error::new(error.kind, format!("{}; the gateway runs as before", error.message())),
         (Err(e), _) => Error::new(
@@ -147,7 +164,8 @@ impl Runner {
         }
     }
 
-    fn start(&self, env: &Env, child: &mut Option<Child>) -> Result<()> {
+    /// `words` is where one that is started here says why it ends.
+    fn start(&self, env: &Env, child: &mut Option<Child>, words: Option<File>) -> Result<()> {
         match self {
             Runner::Service(place) => control(env, place, Action::Start).map(drop),
             Runner::Process(_, start) => {
@@ -157,7 +175,7 @@ impl Runner {
                     std::thread::sleep(PAUSE);
                 }
                 if running(env).is_none() {
-                    *child = Some(start.spawn()?);
+                    *child = Some(start.spawn(words)?);
                 }
                 Ok(())
             }
@@ -180,6 +198,22 @@ impl Runner {
                 return Err(Error::unavailable(format!("no answer within {} s", LIMIT.as_secs())));
             }
             std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Why the new one did not come up, in its own words.
+    fn said(&self, env: &Env, words: Option<File>) -> Option<String> {
+        match self {
+            Runner::Service(place) => {
+                last_error::find(env, &Config::inspect(&mut env.clone()), &Unit::at(env, place, false))
+            }
+            _ => {
+                let (mut words, mut text) = (words?, String::new());
+                words.rewind().ok()?;
+                words.take(MOST_WORDS).read_to_string(&mut text).ok()?;
+                let line = text.lines().find(|line| !line.trim().is_empty())?;
+                Some(line.strip_prefix("Error: ").unwrap_or(line).to_string())
+            }
         }
     }
 
@@ -215,11 +249,11 @@ impl Start {
     }
 
     /// Without the terminal, whose end is not the gateway's.
-    fn spawn(&self) -> Result<Child> {
+    fn spawn(&self, words: Option<File>) -> Result<Child> {
         let failed = |e| Error::io("start the gateway", e);
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.args(&self.arguments).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words.map_or(Stdio::null(), Into::into));
         if let Some(vars) = &self.vars {
             command.env_clear().envs(vars.iter().map(|(name, value)| (name, value)));
         }
