@@ -123,7 +123,7 @@ fn i14_10_a_look_tells_what_there_is_and_changes_nothing() {
     assert_eq!(told["services"][0]["name"], "clawdbot-gateway.service");
     assert_eq!((&told["stateDir"], &told["refusal"]), (&json!(old.state()), &Value::Null));
     let (_, text, _) = old.run(&["migrate"]);
-    assert!(text.contains("2 sessions, 1 channels, 0 cron jobs, 1 skills, 1 auth profiles"), "{text}");
+    assert!(text.contains("2 sessions, 1 channel, 0 cron jobs, 1 skill, 1 auth profile"), "{text}");
     assert!(text.contains("Would stop and disable clawdbot-gateway.service"), "{text}");
     assert!(old.calls().is_empty(), "nothing is run");
     assert!(old.units().join("clawdbot-gateway.service").exists());
@@ -197,4 +197,26 @@ fn i14_10_keys_that_the_original_refuses_are_named_on_request() {
         assert!(text.contains(&format!("config unset {key}")), "{key}: {text}{stderr}");
     }
     assert!(!old.run(&["doctor"]).1.contains("compat.keys"));
+}
+
+/// Started by hand, it has no service; it has the port all the same, and a look says so.
+#[test]
+fn i14_10_a_node_program_that_runs_by_hand_is_told_of_by_a_look() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut config = config();
+    config["gateway"]["port"] = json!(port);
+    let old = Old::new(&config);
+    old.stand_in("");
+    std::fs::remove_file(old.units().join("clawdbot-gateway.service")).unwrap();
+    let want = format!("port {port} belongs to pid {}", std::process::id());
+    let (code, text, _) = old.run(&["migrate"]);
+    assert!(
+        code == 0 && text.contains(&format!("In the way: {want}")) && text.contains("stop that first"),
+        "{text}"
+    );
+    assert!(old.json(&["migrate"])["refusal"].as_str().unwrap().starts_with(&want));
+    let (code, _, stderr) = old.run(&["migrate", "--apply"]);
+    assert!(code != 0 && stderr.contains(&format!("nothing was changed: {want}")), "{stderr}");
+    assert!(std::fs::read_dir(old.units()).unwrap().next().is_none(), "no service was written");
 }

@@ -3,7 +3,8 @@
 //! Runs on the command line's thread and only looks.
 use crate::agents::{Agents, profile_book};
 use crate::channels::is_spoken_for;
-use crate::config::Config;
+use crate::cli::gateway::status::stranger;
+use crate::config::{Config, ports};
 use crate::cron::Book;
 use crate::cron::store::{self, Place as Jobs};
 use crate::doctor::unsupported::{Asked, asked};
@@ -33,6 +34,8 @@ pub struct Found {
     pub newer: Option<String>,
     /// Why no gateway would start with what is there.
     pub refusal: Option<String>,
+    /// Who has the gateway's port without a service: most often the Node program, started by hand.
+    pub holder: Option<String>,
 }
 
 impl Found {
@@ -61,9 +64,13 @@ impl Found {
             ("skills", skills::find(&agents, &agents.default_id()).skills.len()),
             ("auth profiles", ids.iter().filter_map(profiles).sum()),
         ];
-        let (services, system) = services(env)?.into_iter().partition(|other| other.scope == "user");
+        let (services, system): (Vec<_>, Vec<_>) =
+            services(env)?.into_iter().partition(|other| other.scope == "user");
         let dirs = OLD_DIRS.iter().map(|name| env.home.join(name));
+        let is_alone = services.is_empty() && system.is_empty();
+        let holder = is_alone.then(|| stranger(env, ports::configured(env, config))).flatten();
         Ok(Found {
+            holder,
             carries,
             stays: asked(config, env),
             services,

@@ -36,7 +36,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let found = Found::look(env, &config)?;
     let mut done = Vec::new();
     if args.has("apply") {
-        refuse(env, &found)?;
+        if let Some(obstacle) = obstacle(env, &found) {
+            return Err(obstacle.context("nothing was changed"));
+        }
         waiting.say("taking the service over");
         done = take::over(env, &found.services)?;
     }
@@ -51,7 +53,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         true => done.iter().for_each(|line| context.out.line(line)),
         false => would(context, &found),
     }
-    if !found.services.is_empty() {
+    if !found.services.is_empty() || args.has("apply") {
         context.out.line("To go back:");
         back.iter().for_each(|line| context.out.line(format!("  {line}")));
     }
@@ -59,20 +61,16 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 }
 
 /// What has to be done by hand before the service can be taken over.
-fn refuse(env: &Env, found: &Found) -> Result<()> {
+fn obstacle(env: &Env, found: &Found) -> Option<Error> {
     if let Some(why) = &found.refusal {
         let doctor = env.command("doctor");
-        return Err(Error::config(format!(
-            "nothing was changed, because no gateway would start here: {why}; see `{doctor}`"
-        )));
+        return Some(Error::config(format!("no gateway would start here: {why}; see `{doctor}`")));
     }
-    match found.system.first() {
-        Some(other) => Err(Error::invalid(format!(
-            "nothing was changed: {other} is a service of the machine; stop it first: {}",
-            other.removal()
-        ))),
-        None => Ok(()),
-    }
+    let holder = found.holder.as_ref().map(|holder| Error::unavailable(format!("{holder}; stop that first")));
+    let system = found.system.first().map(|other| {
+        Error::invalid(format!("{other} is a service of the machine; stop it first: {}", other.removal()))
+    });
+    holder.or(system)
 }
 
 fn show(context: &Context, found: &Found) {
@@ -82,7 +80,7 @@ fn show(context: &Context, found: &Found) {
     for other in found.services.iter().chain(&found.system) {
         out.line(format!("Service  {} ({}, {})", other.name, other.scope, env.display(&other.path)));
     }
-    let counts: Vec<String> = found.carries.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    let counts: Vec<String> = found.carries.iter().map(|(what, count)| counted(*count, what)).collect();
     out.line(format!("Carries over: {}", counts.join(", ")));
     for asked in &found.stays {
         out.line(format!("Does not run here: {}: {}", asked.what, asked.feature.instead));
@@ -95,13 +93,15 @@ fn show(context: &Context, found: &Found) {
     }
 }
 
+/// `1 session`, `2 sessions`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {}", if count == 1 { what.trim_end_matches('s') } else { what })
+}
+
 fn would(context: &Context, found: &Found) {
     let (env, out) = (&context.env, &context.out);
-    if let Err(error) = refuse(env, found) {
-        out.line(format!(
-            "In the way: {}",
-            error.message().trim_start_matches("nothing was changed, because ")
-        ));
+    if let Some(obstacle) = obstacle(env, found) {
+        out.line(format!("In the way: {}", obstacle.message()));
     }
     for other in &found.services {
         out.line(format!("Would stop and disable {}; its file stays beside as {}", other.name, take::SUFFIX));
@@ -125,6 +125,6 @@ fn report(env: &Env, found: &Found, applied: bool, done: &[String], back: &[Stri
         },
         "unsupported": stays.collect::<Vec<Value>>(), "newerSessions": found.newer,
         "services": found.services.iter().chain(&found.system).map(service).collect::<Vec<Value>>(),
-        "otherStateDirs": found.others, "refusal": found.refusal, "done": done, "goBack": back,
+        "otherStateDirs": found.others, "refusal": found.refusal.as_ref().or(found.holder.as_ref()), "done": done, "goBack": back,
     })
 }
