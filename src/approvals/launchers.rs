@@ -2,36 +2,39 @@
 
 /// Programs that run what their arguments, their input or a file of the present directory says, or write where they are
 /// told to: one that is listed by its path would be a list of everything. `*` is anything.
-pub const LAUNCHERS: &str = "*-as *-cpp *-gdb *-ld *clang* *csh *g++* *gcc* *tex [0-9]* a2ps abduco aclocal alacritty \
-    anacron ansible* ant apk apt* ar aria2c as ash at autoconf automake autoreconf autossh awk bash batch bazel bison \
-    borg bpftool bpftrace brew bridge bsdtar bun bundle bunx busybox bwrap byobu bzless bzmore c++ c++-* c89* c99* \
-    cabal caffeinate capsh cargo catatonit catchsegv cc cc-* cgexec chef* chicken chmod choom chown chpst chronic \
-    chroot chrt clisp clj clojure cmake code coffee collect2 command composer conda convert cp cpan cpio cpp cpp-* \
-    cpulimit crictl crontab crystal csi ctags ctr curl cvs d8 daemon daemonize darcs dart dash dbus-launch \
-    dbus-run-session dc dd deno dnf doas docker dotnet dpkg dpkg-* dtach duckdb dumb-init dune duplicity dvips \
-    eatmydata ecl ed editor elinks elixir elvish emacs* enscript entr env erl es escript etags ex exim* exo-open \
-    expect fab fakechroot fakeroot faketime fetchmail ffmpeg file-rename firejail fish flatpak flex flock flutter \
-    formail fossil fsharpi ftp fzf gawk gcl gdb* gem gforth ghc* gimp gio git* gjs gmake gnome-terminal gnuplot go \
-    gold gosu gp gpg* gprolog gradle* groff groovy* gs gtk-launch guile* heaptrack* hg hugo hx i386 ifne incrond \
-    insmod install invoke ionice ip6tables* iptables* irb java* jed jjs joe jrunscript jshell julia just kak \
-    kioclient kitty konsole kotlin* ksh* kubectl latex* launchctl lckdo ld ld*.so* ld.* ldd lein less* lftp libtool \
-    lilypond links linux32 linux64 lldb* lli lli-* ln logrotate logsave ltrace lua* lxc* lynx lzless lzmore m4 magick \
-    mail* make mamba man mariadb mawk maxima mc memusage* meson mg micro miller mispipe mix mlr modprobe mono* more \
-    mosh most mpost mpv msgexec msgfilter mutt mv mvn* mysql nano nawk nc ncat ncftp* ne neovim nerdctl netcat newgrp \
-    nice nim* ninja nix* nmap nnn node* nohup not-* nox npm npx nroff nsenter nu numactl nvim ocaml* octave* odin \
-    opam open openssl osascript osh packer pacman pager pandoc parallel patch pax pee perf perf_* perl* pg_ctl \
-    pg_virtualenv pgbench php* pico pip* pkexec pkg plink pm2 pnpm podman poetry posh powershell pre-commit prename \
-    prlimit procmail proot prove proxychains* psql puppet pwsh pypy* pytest* python* qemu* qjs r racket rake raku \
-    ranger ranlib rar rbash rc rclone rdiff-backup rename restic rhino rlogin rlwrap rofi rpm rr rscript rsh rsync \
-    ruby* run-mailcap run-one run-parts runcon runghc runhaskell runit runsv runuser rustc rustup rvim rxvt* s6-* \
-    salt* sandbox* sbcl sbt scala* schroot scons scp screen script sed see sem sendmail sensible-* service setarch \
-    setpriv setsid sftp sg sh sk slsh snap socat softlimit sotruss sox sphinx-build split sponge sqlite3 ssh* stack \
+pub const LAUNCHERS: &str = "*-as *-cpp *-gdb *-ld *clang* *csh *g++* *gcc* *tex 7z* [0-9]* a2ps abduco aclocal \
+    alacritty anacron ansible* ant apk apt* ar aria2c as ash at autoconf automake autoreconf autossh awk bash \
+    batch bazel bison borg bpftool bpftrace brew bridge brotli bsdtar bun bundle bunx busybox bwrap byobu bzless \
+    bzmore c++ c++-* c89* c99* cabal caffeinate capsh captoinfo cargo catatonit catchsegv cc cc-* cgexec chef* \
+    chicken chmod choom chown chpst chronic chroot chrt clisp clj clojure cmake code coffee collect2 command \
+    composer conda convert cp cpan cpio cpp cpp-* cpulimit crictl crontab crystal csi csplit ctags ctr curl cvs d8 \
+    daemon daemonize darcs dart dash dbus-launch dbus-run-session dc dd deno dnf doas docker dotnet dpkg dpkg-* \
+    dtach duckdb dumb-init dune duplicity dvips eatmydata ecl ed editor elfedit elinks elixir elvish emacs* \
+    enscript entr env erl es escript etags ex exim* exo-open expect fab fakechroot fakeroot faketime fetchmail \
+    ffmpeg file-rename firejail fish flatpak flex flock flutter formail fossil fsharpi ftp fzf gawk gcl gdb* gem \
+    gencat gforth ghc* gimp gio git* gjs gmake gnome-terminal gnuplot go gold gosu gp gpg* gprolog gradle* groff \
+    groovy* gs gtk-launch guile* heaptrack* hg hugo hx i386 ifne incrond infotocap insmod install invoke ionice \
+    ip6tables* iptables* irb jar jarsigner java* jed jjs jlink jmod joe jrunscript jshell julia just kak kioclient \
+    kitty konsole kotlin* ksh* kubectl latex* launchctl lckdo ld ld*.so* ld.* ldd lein less* lftp libtool lilypond \
+    links linux32 linux64 lldb* lli lli-* ln localedef logrotate logsave ltrace lua* lxc* lynx lz4 lz4c lzless \
+    lzmore m4 magick mail* make mamba man mariadb mawk maxima mc memusage* meson mg micro miller mispipe mix mlr \
+    modprobe mono* more mosh most mpost mpv msg* mutt mv mvn* mysql nano nawk nc ncat ncftp* ne neovim nerdctl \
+    netcat newgrp nice nim* ninja nix* nmap nnn node* nohup not-* nox npm npx nroff nsenter nu numactl nvim \
+    objcopy ocaml* octave* odin opam open openssl osascript osh packer pacman pager pandoc parallel patch patchelf \
+    pax pdfimages pdfseparate pdfto* pdfunite pee perf perf_* perl* pg_ctl pg_virtualenv pgbench php* pico pip* \
+    pkexec pkg plink pm2 pnpm podman poetry posh powershell pre-commit prename prlimit procmail proot prove \
+    proxychains* ps2* psql ptx puppet pwsh pypy* pytest* python* qemu* qjs r racket rake raku ranger ranlib rar \
+    rbash rc rclone rdiff-backup rename restic rhino rlogin rlwrap rofi rpm rr rscript rsh rsync ruby* run-mailcap \
+    run-one run-parts runcon runghc runhaskell runit runsv runuser rustc rustup rvim rxvt* s6-* salt* sandbox* \
+    sbcl sbt scala* schroot scons scp screen script sed see sem sendmail sensible-* service setarch setpriv setsid \
+    sftp sg sh shred sk slsh snap socat softlimit sotruss sox sphinx-build split sponge sqlite3 ssh* stack \
     start-stop-daemon startx stdbuf strace su su-exec sudo* supervisor* sv svn* swift swipl systemctl systemd-cat \
-    systemd-inhibit systemd-nspawn systemd-run tar task taskset tc tcc tclsh* tee telnet terraform time timeout tini \
-    tmate tmux torify torsocks tox toybox troff ts-node tshark tsocks tsx uclampset unbuffer unison unrar unshare \
-    unzip updatedb urxvt uv uvx vagrant valgrind vi vidir view vim* vipe virsh vlc w3m wasmer wasmtime watch \
-    watchexec wget wine* wireshark wish* x-terminal-emulator xargs xdg-* xinit xmllint xonsh xsltproc xxd xterm \
-    xvfb-run xzless xzmore yarn yarnpkg yash yq youtube-dl ysh yt-dlp yum zellij zig zip zless zmore zsh* zypper";
+    systemd-inhibit systemd-nspawn systemd-run tar task taskset tc tcc tclsh* tee telnet terraform tic time \
+    timeout tini tmate tmux torify torsocks tox toybox troff truncate ts-node tshark tsocks tsx uclampset unbuffer \
+    unison unrar unshare unzip updatedb urxvt uudecode uv uvx vagrant valgrind vi vidir view vim* vipe virsh vlc \
+    w3m wasmer wasmtime watch watchexec wget wine* wireshark wish* x-terminal-emulator xargs xdg-* xgettext xinit \
+    xmllint xonsh xsltproc xterm xvfb-run xxd xzless xzmore yarn yarnpkg yash youtube-dl yq ysh yt-dlp yum zellij \
+    zig zip zless zmore zsh* zstd zstdmt zypper";
 
 /// A program that is harmless until its arguments have it start another one, or write where they say.
 pub struct Able {
@@ -42,10 +45,12 @@ pub struct Able {
     pub letters: &'static str,
     /// Words that do it, however short they are cut.
     pub words: &'static [&'static str],
+    /// More words than so many that are no options: the next one is a file that is written.
+    pub most: usize,
 }
 
 const fn able(name: &'static str, begins: &'static [&'static str], letters: &'static str) -> Able {
-    Able { name, begins, letters, words: &[] }
+    Able { name, begins, letters, words: &[], most: usize::MAX }
 }
 
 /// What these do, the same program by another name does too.
@@ -57,7 +62,6 @@ pub const ABLE: &[Able] = &[
     Able { words: &["exec"], ..able("ip", &["-b", "--b"], "") },
     able("iconv", &["--o"], "o"),
     able("nm", &["--pl", "-pl"], ""),
-    able("objcopy", &["--pl", "-pl"], ""),
     able("rg", &["--pre", "--hostname-b"], ""),
     able("sdiff", &["--d", "--o"], "o"),
     able("shuf", &["--o"], "o"),
@@ -65,4 +69,5 @@ pub const ABLE: &[Able] = &[
     able("strip", &["--pl", "-pl"], "o"),
     able("tcpdump", &["--post", "--w"], "wz"),
     able("tree", &["--output"], "o"),
+    Able { most: 1, ..able("uniq", &[], "") },
 ];

@@ -5,6 +5,7 @@
 //! changed by them, and no text in a language is understood. A finding may carry a `Fix`, which is data: it can be
 //! shown before it is done. Findings name places and lengths of secrets, never the secrets.
 mod access;
+mod cages;
 mod channels;
 mod compat;
 mod config;
@@ -124,6 +125,7 @@ pub const CHECKS: &[Check] = &[
     guard("fs.config.symlink", Warning, "The config file is a symbolic link", modes::config_link),
     guard("fs.config_include.perms_world_readable", Error, "An included config file is open to everybody", modes::includes),
     guard("fs.log_file.perms_readable", Warning, "The log file is readable by others", modes::log),
+    guard("fs.sandbox.root_only", Warning, "Commands of agents reach what is for root alone", cages::private),
     guard("fs.state_dir.perms_group_writable", Warning, "The state directory is writable by its group", modes::state_group_writable),
     guard("fs.state_dir.perms_readable", Warning, "The state directory is readable by others", modes::state_readable),
     guard("fs.state_dir.perms_world_writable", Error, "The state directory is writable by everybody", modes::state_writable),

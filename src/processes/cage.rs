@@ -1,12 +1,14 @@
 //! Which files a command reaches: it reads the system, writes its workspace and a temporary directory of its own, and
 //! finds nothing else. What is hidden stays so wherever it lies.
 //!
-//! Made on the thread that starts the command. The means are in `sys/cage.rs` and `sys/filter.rs`.
+//! Made on the thread that starts the command, which most of its start was once: so the rules of one that has ended are kept
+//! for the next, while all that they were made from is as it was (`seen.rs`). The means are in `sys/cage.rs` and
+//! `sys/filter.rs`.
 use crate::error::Result;
 use std::path::PathBuf;
 
 /// What is around one command.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Walls {
     /// Where programs are looked for.
     pub path: Vec<PathBuf>,
@@ -19,25 +21,33 @@ pub struct Walls {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
+    pub struct Made;
+
     /// Whether this system can shut a command in.
     pub fn is_possible() -> bool {
         false
     }
+
+    pub fn keep(_: Made, _: &std::path::Path) {}
 }
 #[cfg(target_os = "linux")]
 pub use system::build;
-pub use system::is_possible;
+pub use system::{Made, is_possible, keep};
 
 #[cfg(target_os = "linux")]
 mod system {
+    use super::super::seen::Seen;
     use super::super::settings;
     use super::{PathBuf, Result, Walls};
     use crate::error::Error;
+    use crate::files;
     use crate::sys::cage::{self, Cage, Rules};
     use crate::sys::filter;
     use rustix::fs::{Mode, OFlags, open};
+    use std::cell::RefCell;
     use std::os::fd::{AsFd, BorrowedFd};
     use std::path::Path;
+    use std::sync::{Mutex, PoisonError};
 
     /// Programs, libraries, settings, and what the kernel tells.
     const SYSTEM: &[&str] = &[
@@ -72,47 +82,91 @@ mod system {
         cage::version() > 0 && filter::program(true).is_some()
     }
 
-    pub fn build(walls: &Walls) -> Result<Cage> {
-        let failed = |e: std::io::Error| Error::io("make the sandbox of a command", e);
-        let rules = Rules::new().map_err(failed)?;
+    /// Of one command after the other, each of which leaves the place of its temporary directory in them.
+    const MOST_USES: u32 = 64;
+    static KEPT: Mutex<Option<Made>> = Mutex::new(None);
+
+    /// Rules, and what they were made from. Whoever has them is alone with them.
+    pub struct Made {
+        rules: Rules,
+        walls: Walls,
+        hidden: Vec<PathBuf>,
+        seen: Seen,
+        uses: u32,
+    }
+
+    /// What shuts in a command that has this temporary directory.
+    pub fn build(walls: &Walls, temp: &Path) -> Result<(Cage, Made)> {
         let filter = filter::program(walls.has_network)
             .ok_or_else(|| Error::unavailable("this machine's architecture has no sandbox here"))?;
-        let real = |path: &Path| path.canonicalize().ok();
-        let hidden: Vec<PathBuf> = walls.hidden.iter().filter_map(|path| real(path)).collect();
-        let around = Around { rules: &rules, hidden };
+        let hidden: Vec<PathBuf> = walls.hidden.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let fits = |made: &Made| made.walls == *walls && made.hidden == hidden && made.seen.holds();
+        let mut made = match kept.filter(fits) {
+            Some(made) => made,
+            None => make(walls, hidden)?,
+        };
+        made.uses += 1;
+        add(&made.rules, temp, true, WRITE);
+        Ok((made.rules.with_filter(filter), made))
+    }
+
+    /// Keeps the rules of a command that has ended with all that it had started. Where its directory is left, the next one
+    /// would find it.
+    pub fn keep(made: Made, temp: &Path) {
+        if made.uses < MOST_USES && files::is_missing(temp) {
+            *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        }
+    }
+
+    fn make(walls: &Walls, hidden: Vec<PathBuf>) -> Result<Made> {
+        let rules = Rules::new().map_err(|e| Error::io("make the sandbox of a command", e))?;
+        let around = Around { rules: &rules, hidden, seen: RefCell::default() };
         let system = SYSTEM.iter().map(PathBuf::from);
-        for path in system.chain(walls.path.iter().cloned()).filter_map(|path| real(&path)) {
-            around.allow(&path, READ);
+        for path in system.chain(walls.path.iter().cloned()) {
+            around.led(&path, |real| around.allow(real, READ));
         }
         let path = Path::new(SETTINGS);
         match rustix::process::geteuid().is_root() {
-            true => settings::each(path, LEVELS, &mut |path, place, is_dir| {
-                around.found(path, READ, || around.opened(place, is_dir, READ))
-            }),
-            false => around.allow(path, READ),
+            true => {
+                let mut seen = Seen::default();
+                settings::each(path, LEVELS, &mut seen, &mut |path, place, is_dir| {
+                    around.found(path, READ, || opened(&rules, place, is_dir, READ))
+                });
+                around.seen.borrow_mut().join(seen);
+            }
+            false => around.led(path, |path| around.allow(path, READ)),
         }
         for path in DEVICES {
-            around.add(Path::new(path), false, DEVICE);
+            around.led(Path::new(path), |_| add(&rules, Path::new(path), false, DEVICE));
         }
-        around.add(Path::new(ZERO), false, cage::READ_FILE);
+        around.led(Path::new(ZERO), |_| add(&rules, Path::new(ZERO), false, cage::READ_FILE));
         for (named, rights) in [(&walls.read, READ), (&walls.write, WRITE)] {
-            for path in named.iter().filter_map(|path| real(path)) {
-                around.own(&path, rights);
-            }
+            named.iter().for_each(|path| around.led(path, |real| around.own(real, rights)));
         }
-        Ok(rules.with_filter(filter))
+        let Around { hidden, seen, .. } = around;
+        Ok(Made { rules, walls: walls.clone(), hidden, seen: seen.into_inner(), uses: 0 })
     }
 
     struct Around<'a> {
         rules: &'a Rules,
         hidden: Vec<PathBuf>,
+        seen: RefCell<Seen>,
     }
 
     impl Around<'_> {
+        /// Does it with where a path leads to, if anything is there.
+        fn led(&self, path: &Path, then: impl FnOnce(&Path)) {
+            self.seen.borrow_mut().led(path);
+            if let Ok(real) = path.canonicalize() {
+                then(&real);
+            }
+        }
+
         /// Allows a place without what is hidden beneath it.
         fn allow(&self, path: &Path, rights: u64) {
             if let Ok(meta) = path.symlink_metadata() {
-                self.found(path, rights, || self.add(path, meta.is_dir(), rights));
+                self.found(path, rights, || add(self.rules, path, meta.is_dir(), rights));
             }
         }
 
@@ -130,32 +184,34 @@ mod system {
         fn own(&self, path: &Path, rights: u64) {
             match self.hidden.iter().any(|hidden| hidden.starts_with(path)) {
                 true => self.children(path, rights),
-                false => self.add(path, path.is_dir(), rights),
+                false => add(self.rules, path, path.is_dir(), rights),
             }
         }
 
+        /// What comes to be there later is to be found by the next command.
         fn children(&self, path: &Path, rights: u64) {
+            self.seen.borrow_mut().doubt();
             for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
                 let Ok(kind) = entry.file_type() else { continue };
                 if !kind.is_symlink() {
                     let path = entry.path();
-                    self.found(&path, rights, || self.add(&path, kind.is_dir(), rights));
+                    self.found(&path, rights, || add(self.rules, &path, kind.is_dir(), rights));
                 }
             }
         }
+    }
 
-        /// What is not there, or cannot be looked at, is not reached either. What has become another kind of thing meanwhile
-        /// gets the rights of a file at most.
-        fn add(&self, path: &Path, is_dir: bool, rights: u64) {
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            if let Ok(place) = open(path, flags, Mode::empty()) {
-                self.opened(place.as_fd(), is_dir, rights);
-            }
+    /// What is not there, or cannot be looked at, is not reached either. What has become another kind of thing meanwhile
+    /// gets the rights of a file at most.
+    fn add(rules: &Rules, path: &Path, is_dir: bool, rights: u64) {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if let Ok(place) = open(path, flags, Mode::empty()) {
+            opened(rules, place.as_fd(), is_dir, rights);
         }
+    }
 
-        fn opened(&self, place: BorrowedFd, is_dir: bool, rights: u64) {
-            let rights = if is_dir { rights } else { rights & cage::OF_FILE };
-            let _ = self.rules.allow(place, rights);
-        }
+    fn opened(rules: &Rules, place: BorrowedFd, is_dir: bool, rights: u64) {
+        let rights = if is_dir { rights } else { rights & cage::OF_FILE };
+        let _ = rules.allow(place, rights);
     }
 }

@@ -27,13 +27,22 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Looks for the end where the kernel does not tell of it.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// One that was started.
+struct Spawned {
+    child: Child,
+    output: File,
+    has_mark: bool,
+    /// What it is shut in by.
+    made: Option<cage::Made>,
+}
+
 impl Process {
     pub(super) fn live(&self, plan: Plan, tell: &crossbeam_channel::Sender<Result<()>>) {
         let name = name(&plan.temp);
         keeper::watch(&name);
         let spawned = self.try_spawn(&plan);
         let Plan { then, temp, timeout, .. } = plan;
-        let (mut child, output, has_mark) = match spawned {
+        let Spawned { mut child, output, has_mark, made } = match spawned {
             Ok(spawned) => spawned,
             Err(error) => {
                 keeper::forget(&name);
@@ -50,11 +59,12 @@ impl Process {
         mark::sweep(std::slice::from_ref(&name), has_mark);
         keeper::forget(&name);
         list::remove(&temp);
+        made.into_iter().for_each(|made| cage::keep(made, &temp));
         self.finish(end);
         then(self);
     }
 
-    fn try_spawn(&self, plan: &Plan) -> Result<(Child, File, bool)> {
+    fn try_spawn(&self, plan: &Plan) -> Result<Spawned> {
         let (program, arguments) =
             plan.words.split_first().ok_or_else(|| Error::invalid("Provide a command to start."))?;
         files::private_dir(&plan.temp)?;
@@ -63,6 +73,11 @@ impl Process {
         command.envs(plan.env.iter().map(|(name, value)| (name, value)));
         let name = name(&plan.temp);
         command.env(mark::VARIABLE, &name);
+        #[cfg(target_os = "linux")]
+        let (cage, made) =
+            plan.walls.as_ref().map(|walls| cage::build(walls, &plan.temp)).transpose()?.unzip();
+        #[cfg(not(target_os = "linux"))]
+        let made = None;
         let bounds = Bounds {
             files: FILES,
             memory: MEMORY,
@@ -72,7 +87,7 @@ impl Process {
             mark: mark::number(&name),
             has_terminal: plan.has_terminal,
             #[cfg(target_os = "linux")]
-            cage: plan.walls.as_ref().map(cage::build).transpose()?,
+            cage,
         };
         let failed = |e: std::io::Error| Error::unavailable(format!("start {program}: {e}"));
         let output: OwnedFd = if plan.has_terminal {
@@ -95,7 +110,7 @@ impl Process {
         if let Some(stdin) = child.stdin.take() {
             self.lock().input = Some(Input::new(stdin)?);
         }
-        Ok((child, File::from(output), has_mark))
+        Ok(Spawned { child, output: File::from(output), has_mark, made })
     }
 
     /// Takes what it says until it ends or its time is over, which is the answer.

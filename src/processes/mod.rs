@@ -14,6 +14,8 @@ mod living;
 mod mark;
 pub mod running;
 #[cfg(target_os = "linux")]
+mod seen;
+#[cfg(target_os = "linux")]
 mod settings;
 mod terminal;
 

@@ -3,9 +3,9 @@
 //!
 //! Names are remembered, as to read directories costs more than all else: of a directory that has not changed for a while,
 //! by the moment at which it did. What they are of is opened and judged by its own mode for each command, so that what
-//! became private is not reached; what a list misses is not either. A static, for it is the system's and no generation's;
-//! locked for one look.
-use crate::clock;
+//! became private is not reached; what a list misses is not either. What was looked at is noted, so that the same is not done
+//! twice (`cage.rs`). A static, for it is the system's and no generation's; locked for one look.
+use super::seen::{Moment, Seen};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat};
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
@@ -16,42 +16,42 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Directories whose names are remembered.
 const MOST: usize = 512;
-/// A directory that changed later than so long ago, seconds, may change once more without another moment of change.
-const SETTLED: i64 = 2;
 
 type Names = Arc<[CString]>;
 
-static KNOWN: Mutex<BTreeMap<PathBuf, (Moment, Names)>> = Mutex::new(BTreeMap::new());
+static KNOWN: Mutex<BTreeMap<PathBuf, (Place, Names)>> = Mutex::new(BTreeMap::new());
 
 /// Which directory, and when it was changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Moment {
-    device: u64,
-    inode: u64,
-    seconds: i64,
-    nanos: i64,
-}
+type Place = (u64, u64, Moment);
 
 /// Gives what everybody may read in `levels` levels of directories below this one; those of the last level as a whole.
-pub fn each(path: &Path, levels: u32, found: &mut dyn FnMut(&Path, BorrowedFd, bool)) {
+pub fn each(path: &Path, levels: u32, seen: &mut Seen, found: &mut dyn FnMut(&Path, BorrowedFd, bool)) {
     if let Ok(place) = opened(CWD, path) {
-        walk(&place, path, levels, found);
+        walk(&place, path, levels, seen, found);
     }
 }
 
-fn walk(dir: &OwnedFd, path: &Path, levels: u32, found: &mut dyn FnMut(&Path, BorrowedFd, bool)) {
+fn walk(
+    dir: &OwnedFd,
+    path: &Path,
+    levels: u32,
+    seen: &mut Seen,
+    found: &mut dyn FnMut(&Path, BorrowedFd, bool),
+) {
     let Ok(stat) = fstat(dir) else { return };
+    seen.listed(path, &stat);
     for name in names(path, &stat).iter() {
         let Ok(place) = opened(dir.as_fd(), &**name) else { continue };
         let Ok(stat) = fstat(&place) else { continue };
+        let path = path.join(OsStr::from_bytes(name.to_bytes()));
+        seen.found(&path, &stat);
         let kind = FileType::from_raw_mode(stat.st_mode);
         let needed = if kind.is_dir() { Mode::ROTH | Mode::XOTH } else { Mode::ROTH };
         if kind.is_symlink() || !Mode::from_raw_mode(stat.st_mode).contains(needed) {
             continue;
         }
-        let path = path.join(OsStr::from_bytes(name.to_bytes()));
         match levels > 1 && kind.is_dir() {
-            true => walk(&place, &path, levels - 1, found),
+            true => walk(&place, &path, levels - 1, seen, found),
             false => found(&path, place.as_fd(), kind.is_dir()),
         }
     }
@@ -63,34 +63,26 @@ fn opened(at: BorrowedFd, name: impl rustix::path::Arg) -> rustix::io::Result<Ow
 
 /// The names in a directory: those that are remembered, or as they are now.
 fn names(path: &Path, stat: &Stat) -> Names {
-    let moment = moment(stat);
+    // Their types differ between architectures.
+    #[allow(clippy::unnecessary_cast, reason = "see above")]
+    let place = (stat.st_dev as u64, stat.st_ino as u64, Moment::of(stat));
     let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, names)) = lock().get(path).filter(|(then, _)| *then == moment) {
+    if let Some((_, names)) = lock().get(path).filter(|(then, _)| *then == place) {
         return names.clone();
     }
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     // Links lead to what has a name of its own, and are most of all names there.
     let names = entries.filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_symlink()));
     let names: Names = names.filter_map(|entry| CString::new(entry.file_name().into_vec()).ok()).collect();
-    let is_settled = moment.seconds + SETTLED < (clock::now_ms() / 1000) as i64;
     let mut known = lock();
     if known.len() >= MOST {
         known.clear();
     }
-    match is_settled {
-        true => known.insert(path.to_path_buf(), (moment, names.clone())),
+    match place.2.is_settled() {
+        true => known.insert(path.to_path_buf(), (place, names.clone())),
         false => known.remove(path),
     };
     names
-}
-
-fn moment(stat: &Stat) -> Moment {
-    // Their types differ between architectures.
-    #[allow(clippy::unnecessary_cast, reason = "see above")]
-    let (device, inode, nanos) = (stat.st_dev as u64, stat.st_ino as u64, stat.st_ctime_nsec as i64);
-    #[allow(clippy::unnecessary_cast, reason = "see above")]
-    let seconds = stat.st_ctime as i64;
-    Moment { device, inode, seconds, nanos }
 }
 
 #[cfg(test)]
@@ -105,7 +97,9 @@ mod tests {
 
     fn found(dir: &Path) -> String {
         let mut all = Vec::new();
-        each(dir, 2, &mut |path, _, _| all.push(path.strip_prefix(dir).unwrap().display().to_string()));
+        each(dir, 2, &mut Seen::default(), &mut |path, _, _| {
+            all.push(path.strip_prefix(dir).unwrap().display().to_string())
+        });
         all.sort();
         all.join(" ")
     }

@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 
 /// Rights on files, as the kernel numbers them.
 pub const EXECUTE: u64 = 1;
@@ -46,7 +47,7 @@ struct Beneath {
 
 /// Ready to be applied.
 pub struct Cage {
-    rules: OwnedFd,
+    rules: Arc<OwnedFd>,
     filter: &'static [libc::sock_filter],
 }
 
@@ -67,7 +68,7 @@ fn known(version: u32) -> u64 {
 
 /// Rules to which places are added.
 pub struct Rules {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     known: u64,
 }
 
@@ -91,7 +92,7 @@ impl Rules {
         // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
         #[allow(unsafe_code, reason = "see above")]
         let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-        Ok(Rules { fd, known })
+        Ok(Rules { fd: Arc::new(fd), known })
     }
 
     /// Allows `rights` on what was opened, and on all beneath it if it is a directory.
@@ -104,8 +105,9 @@ impl Rules {
         if result == 0 { Ok(()) } else { Err(Error::last_os_error()) }
     }
 
-    pub fn with_filter(self, filter: &'static [libc::sock_filter]) -> Cage {
-        Cage { rules: self.fd, filter }
+    /// What is allowed later holds for nobody who is shut in already.
+    pub fn with_filter(&self, filter: &'static [libc::sock_filter]) -> Cage {
+        Cage { rules: self.fd.clone(), filter }
     }
 }
 
@@ -176,7 +178,10 @@ fn drop_privileges() -> bool {
             return true;
         }
         for capability in 0..=MOST_CAPABILITIES {
-            // One that does not exist, or that this root does not have, cannot be dropped.
+            // One that this root does not have cannot be dropped; behind the last one that the kernel knows is none.
+            if libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) < 0 {
+                break;
+            }
             libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
         }
         // No privileges for root, and that for good. A root that may not say so has none to begin with.

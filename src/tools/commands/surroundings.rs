@@ -92,7 +92,7 @@ impl Surroundings {
             Some([(_, words)]) => words.clone(),
             Some(parts) => by_shell(&words::line(parts)),
         };
-        let walls = (!self.is_off && cage::is_possible()).then(|| self.walls(context, &temp));
+        let walls = (!self.is_off && cage::is_possible()).then(|| self.walls(context));
         let has_network = walls.as_ref().is_none_or(|walls| walls.has_network);
         Ok(Plan {
             agent: context.agent.clone(),
@@ -136,7 +136,7 @@ impl Surroundings {
         all
     }
 
-    fn walls(&self, context: &Context, temp: &Path) -> Walls {
+    fn walls(&self, context: &Context) -> Walls {
         let env = &context.settings.env;
         let named = texts(context, "sandbox.read").into_iter().map(|dir| env.expand(&dir));
         let read = named.chain([env.state_dir.join("skills")]);
@@ -152,7 +152,7 @@ impl Surroundings {
         });
         Walls {
             // What the agent may always do to its own directory it may here, wherever that lies.
-            write: self.writable.iter().cloned().chain([temp.to_path_buf()]).collect(),
+            write: self.writable.clone(),
             read: read.collect(),
             path: self.path.clone(),
             hidden,
