@@ -497,3 +497,27 @@ fn i12_1_prompts_of_the_gateway_are_no_words_of_the_user_anywhere() {
     let own = export.split("## You · ").nth(1).unwrap();
     assert!(own.contains("hello there") && !own.contains("cellar"), "{export}");
 }
+
+/// Whoever asks Anthropic by subscription has heartbeats every hour, unless he says otherwise.
+#[test]
+fn i13_2_heartbeats_of_a_subscription_come_every_hour() {
+    let me = json!({"provider": "Anthropic", "mode": "oauth"});
+    let both = json!({"profiles": {"a:me": me, "a:key": {"provider": "anthropic", "mode": "api_key"}}});
+    let mut first = both.clone();
+    first["order"] = json!({"anthropic": ["gone", "a:me", "a:key"]});
+    let alone = json!({"profiles": {"a:me": me, "o": {"provider": "openai", "mode": "api_key"}}});
+    let said = json!({"agents": {"defaults": {"heartbeat": {"every": "10m"}}}});
+    for (auth, more, want) in [
+        (json!({}), json!({}), "30m"),
+        (both, json!({}), "30m"),
+        (first.clone(), json!({}), "1h"),
+        (alone, json!({}), "1h"),
+        (first, said, "10m"),
+    ] {
+        let mut config = json!({"auth": auth});
+        merge(&mut config, &more);
+        let gateway = Gateway::start(&Setup::config(config));
+        let told = Client::operator(&gateway, 4).ok("status", json!({}));
+        assert_eq!(told["heartbeat"]["agents"][0]["every"], want, "{auth}");
+    }
+}

@@ -263,6 +263,24 @@ fn i13_3_silence_a_deadline_and_bad_wishes() {
 }
 
 #[test]
+fn i13_3_the_model_of_subagents_has_fallbacks_of_its_own() {
+    let refusal = json!({"error": {"message": "who are you"}}).to_string();
+    let down = ModelServer::start(vec![Reply::Status(401, vec![], refusal)]);
+    let models: Vec<Value> = ["m", "n"].map(|id| json!({"id": id, "name": id})).to_vec();
+    let more = json!({
+        "models": {"providers": {"down": down.config()["models"]["providers"]["test"], "test": {"models": models}}},
+        "agents": {"defaults": {"subagents": {"model": {"primary": "down/m", "fallbacks": ["test/n"]}}}},
+    });
+    let telegram = Telegram::start();
+    let (model, _gateway) = start(&telegram, more);
+    telegram.says(1001, 1001, r#"spawn {"task": "count"}"#);
+    said(&telegram, 1001, 2);
+    let asked: Vec<Value> =
+        of_children(&model).iter().map(|request| request["body"]["model"].clone()).collect();
+    assert_eq!((down.count() > 0, asked), (true, vec![json!("n")]));
+}
+
+#[test]
 fn i13_3_a_kill_in_the_middle_of_a_subagent_is_told_once() {
     let telegram = Telegram::start();
     let (model, mut gateway) = start(&telegram, json!({}));

@@ -36,7 +36,11 @@ impl<'a> Candidates<'a> {
             return Candidates { job, config, models, present, first, failed: None };
         }
         let mut models = vec![first];
-        for model in agents.fallbacks(&job.agent).into_iter().chain(own).map(plain) {
+        let own_of_child =
+            || agents.subagent_fallbacks(&job.agent).filter(|_| job.key.contains(":subagent:"));
+        for model in
+            own_of_child().unwrap_or_else(|| agents.fallbacks(&job.agent)).into_iter().chain(own).map(plain)
+        {
             if !models.contains(&model) {
                 models.push(model);
             }

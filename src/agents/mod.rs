@@ -154,8 +154,20 @@ impl<'a> Agents<'a> {
         let own = self.entry(id).and_then(|a| a.get("model")?.get("fallbacks"));
         let list =
             own.or_else(|| self.config.get("agents.defaults.model.fallbacks")).and_then(Value::as_array);
-        let models = list.into_iter().flatten().filter_map(Value::as_str).map(str::trim);
-        models.filter(|model| !model.is_empty()).map(str::to_string).collect()
+        names(list.into_iter().flatten())
+    }
+
+    /// What is said of subagents of this agent: its own word before that of all.
+    pub fn subagents(&self, id: &str) -> impl Iterator<Item = &Value> {
+        let own = self.entry(id).and_then(|entry| entry.get("subagents"));
+        let general = ["agents.defaults.subagents", "tools.subagents"].map(|key| self.config.get(key));
+        std::iter::once(own).chain(general).flatten()
+    }
+
+    /// The models tried after a subagent's; `None` where those of the agent are.
+    pub fn subagent_fallbacks(&self, id: &str) -> Option<Vec<String>> {
+        let list = self.subagents(id).find_map(|set| set.get("model")?.get("fallbacks")?.as_array());
+        list.map(|list| names(list.iter()))
     }
 
     /// How much the agent reasons when neither request nor session says; `None` leaves it to the model.
@@ -173,6 +185,12 @@ impl<'a> Agents<'a> {
         let own = self.text(id, "agentDir").map(|path| self.env.expand(path));
         own.unwrap_or_else(|| self.env.state_dir.join("agents").join(normalise_agent_id(id)).join("agent"))
     }
+}
+
+/// The names of models in a list.
+fn names<'a>(list: impl Iterator<Item = &'a Value>) -> Vec<String> {
+    let models = list.filter_map(Value::as_str).map(str::trim);
+    models.filter(|model| !model.is_empty()).map(str::to_string).collect()
 }
 
 #[cfg(test)]

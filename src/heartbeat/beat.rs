@@ -8,6 +8,8 @@ use crate::session_key::{KeyRules, id_of};
 use serde_json::{Map, Value};
 
 const EVERY: &str = "30m";
+/// Where Anthropic is used by subscription, whose allowance a turn every half hour would use up.
+const EVERY_BY_SIGN_IN: &str = "1h";
 const ACK_MAX: u64 = 300;
 const MINUTE: f64 = 60e3;
 /// Below a second and above a year is no interval, milliseconds.
@@ -22,7 +24,7 @@ const CALLED: &str = "Something came in that is noted above. See to it as far as
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Beat(Map<String, Value>);
+pub struct Beat(Map<String, Value>, &'static str);
 
 /// Those that have one by themselves, in their order; all may be woken.
 pub fn agents(agents: &Agents) -> Vec<String> {
@@ -48,13 +50,31 @@ pub(super) fn sections(config: &Config) -> Vec<(String, &Map<String, Value>)> {
     shared.into_iter().chain(listed).filter_map(|(place, own)| Some((place, own.as_object()?))).collect()
 }
 
+/// Whether the profiles of the configuration say that Anthropic is asked by subscription: the first one in their order, or
+/// all of them where there is none.
+fn is_sign_in(config: &Config) -> bool {
+    const PROVIDER: &str = "anthropic";
+    let profiles = config.get("auth.profiles").and_then(Value::as_object);
+    let mode = |id: &str| {
+        let profile = profiles?.get(id)?;
+        let is_its = profile.get("provider")?.as_str()?.trim().eq_ignore_ascii_case(PROVIDER);
+        profile.get("mode").and_then(Value::as_str).filter(|_| is_its)
+    };
+    let order = config.get_in(&["auth", "order", PROVIDER]).and_then(Value::as_array);
+    let first = order.into_iter().flatten().filter_map(Value::as_str).find_map(mode);
+    let all = || profiles.into_iter().flatten().filter_map(|(id, _)| mode(id)).collect::<Vec<_>>();
+    let modes = first.map_or_else(all, |mode| vec![mode]);
+    !modes.is_empty() && modes.iter().all(|mode| matches!(*mode, "oauth" | "token"))
+}
+
 impl Beat {
     pub fn of(config: &Config, agent: &str) -> Beat {
         let shared = config.get("agents.defaults.heartbeat").and_then(Value::as_object);
         let mut own = own(config).filter(|(_, entry)| id_of(entry).as_deref() == Some(agent));
         let own = own.next().and_then(|(_, entry)| entry.get("heartbeat")?.as_object());
         let all = shared.into_iter().chain(own).flatten();
-        Beat(all.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let usual = if is_sign_in(config) { EVERY_BY_SIGN_IN } else { EVERY };
+        Beat(all.map(|(name, value)| (name.clone(), value.clone())).collect(), usual)
     }
 
     /// Whether the owner has said anything of it.
@@ -67,7 +87,7 @@ impl Beat {
     }
 
     pub fn every(&self) -> &str {
-        self.text("every").unwrap_or(EVERY)
+        self.text("every").unwrap_or(self.1)
     }
 
     /// `None` when it does not come by itself.

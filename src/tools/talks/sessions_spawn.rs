@@ -87,7 +87,7 @@ fn judge(
     answer.put("status", "accepted");
     params.put("childSessionKey", format!("agent:{agent}:subagent:{}", ids::uuid()?));
     params.put("runId", ids::uuid()?);
-    let set = settings(agents, &agent);
+    let set: Vec<&Value> = agents.subagents(&agent).collect();
     let level =
         text(arguments, "thinking").or_else(|| set.iter().find_map(|set| set.get("thinking")?.as_str()));
     match level.map(Thinking::named) {
@@ -95,7 +95,7 @@ fn judge(
         Some(Ok(level)) => params.put("thinking", level.name()),
         None => {}
     }
-    if let Some(word) = text(arguments, "model").or_else(|| set.iter().find_map(model_of)) {
+    if let Some(word) = text(arguments, "model").or_else(|| set.iter().find_map(|set| model_of(set))) {
         let own = agents.model(&agent).unwrap_or_else(|| BUILTIN.to_string());
         let model = choice(&context.config, &context.settings.env, word, &own);
         answer.put("modelApplied", model.is_ok());
@@ -128,14 +128,6 @@ fn target(context: &Context, agents: &Agents, arguments: &Value) -> std::result:
         return Err(("error", format!("there is no agent {id}: agents_list shows those there are")));
     }
     Ok(id)
-}
-
-/// What the configuration says of subagents of this agent: its own word before that of all.
-fn settings(agents: &Agents, agent: &str) -> Vec<Value> {
-    let own = agents.entry(agent).and_then(|entry| entry.get("subagents"));
-    let general =
-        ["agents.defaults.subagents", "tools.subagents"].into_iter().map(|key| agents.config().get(key));
-    std::iter::once(own).chain(general).flatten().cloned().collect()
 }
 
 fn model_of(set: &Value) -> Option<&str> {
