@@ -213,7 +213,19 @@ class Chat {
 
   running(ids) {
     for (const id of this.runs.keys()) if (!ids.includes(id)) this.end(id);
-    for (const id of ids) if (!this.waiting.has(id)) this.run(id);
+    // One at a time in a conversation: others are messages that are answered together with it.
+    const next = this.runs.size ? null : ids.find((id) => !this.waiting.has(id));
+    if (next) this.run(next);
+  }
+
+  /** The one that has the turn, whichever stood there in its place. */
+  begun(id) {
+    const run = this.run(id);
+    if (run && !run.isBegun) {
+      run.isBegun = true;
+      for (const other of [...this.runs.values()]) if (!other.isBegun) this.end(other.id);
+    }
+    return run;
   }
 
   run(id) {
@@ -242,15 +254,17 @@ class Chat {
     if (!run) return;
     run.node.remove();
     this.runs.delete(id);
-    if (!this.runs.size) this.composer.busy(false);
+    if (this.runs.size) return;
+    this.composer.busy(false);
+    // Behind what is still told of the end.
+    setTimeout(() => this.runs.size || this.waiting.clear(), 500);
   }
 
   said(e) {
     if (!this.isMine(e.sessionKey) || !this.live) return;
     const words = (e.message?.content || []).filter((c) => c.type === 'text').map((c) => c.text).join('');
     if (e.state === 'delta') {
-      const run = this.run(e.runId);
-      run.isBegun = true;
+      const run = this.begun(e.runId);
       render(run.text, words);
       run.line.hidden = true;
       this.toEnd();
@@ -291,7 +305,7 @@ class Chat {
 
   step(e) {
     if (!this.isMine(e.sessionKey) || !this.live) return;
-    if (e.stream === 'lifecycle' && e.data.phase === 'start') this.run(e.runId).isBegun = true;
+    if (e.stream === 'lifecycle' && e.data.phase === 'start') this.begun(e.runId);
     if (e.stream === 'lifecycle' && e.data.phase === 'fallback') toast(`${e.data.from} failed, ${e.data.to} takes over: ${e.data.reason || ''}`);
     if (e.stream === 'tool' && e.data.phase === 'start') {
       const run = this.run(e.runId);

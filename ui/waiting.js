@@ -74,11 +74,17 @@ export class Waiting {
 
   /** What was sent and is answered, or never will be, takes its place in the conversation. */
   settle(is) {
-    for (const p of this.take(is)) {
+    const { live, runs } = this.view;
+    // Behind what was stopped before its turn came, which waits for the end of what is being said.
+    const isBehind = live.querySelector('.dropped') !== null;
+    for (const p of this.all.filter(is)) {
+      outbox.remove(p);
       p.node.classList.remove('waiting');
       p.note?.remove();
-      this.view.live.before(p.node);
+      if (isBehind) p.node.classList.add('done');
+      else live.before(p.node);
     }
+    if (!runs.size) this.clear();
   }
 
   /** They wait no more. */
@@ -102,6 +108,7 @@ export class Waiting {
   }
 
   clear() {
-    this.view.live.before(...this.view.live.querySelectorAll('.dropped'));
+    const { live } = this.view;
+    live.before(...live.querySelectorAll('.dropped, .done'));
   }
 }

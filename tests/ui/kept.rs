@@ -112,6 +112,35 @@ fn i12_4_a_stop_says_what_it_dropped() {
     world.quiet();
 }
 
+/// Messages that are answered together have one answer under way, whichever of them it is told by.
+#[test]
+fn i12_4_messages_that_are_answered_together_have_one_line() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(vec![held("One"), held("Both")], json!({}));
+    world.say("first");
+    world.page.wait("document.querySelector('.message.running')?.textContent.includes('One')");
+    world.say("q1");
+    world.say("q2");
+    world.page.wait("document.querySelectorAll('.message.user.waiting').length === 2");
+    world.page.eval("[...document.querySelectorAll('button')].find((b) => b.getAttribute('aria-label')?.startsWith('Stop the answer')).click()");
+    let alone = "(() => { const all = [...document.querySelectorAll('.message.running')]; return all.length === 1 && all[0].textContent.includes('Both'); })()";
+    world.page.wait(alone);
+    // What the gateway tells at most once a second has come by then.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(world.page.eval(alone), true);
+    reload(&mut world.page);
+    world.page.wait("document.querySelector('.message.user')");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(world.page.eval("document.querySelectorAll('.message.running').length"), 1);
+    world.model.release();
+    world.model.release();
+    has_answer(&mut world.page, "Both and the rest");
+    assert_eq!(world.model.count(), 2, "both were answered by one turn");
+    world.quiet();
+}
+
 /// Every editor: by links, by its own tabs, by leaving the page.
 #[test]
 fn i12_4_unsaved_work_is_not_left_without_a_question() {
