@@ -22,7 +22,8 @@ fn i13_a_nothing_that_a_command_started_outlives_it() {
         "env -i perl -e 'use POSIX; setsid; $p = fork; if (!$p) { $SIG{TERM} = q(IGNORE); sleep 1000 } open F, q(>left); print F qq($p\\n)' &",
         "env -i perl -e 'syscall(157, 4, 0); sleep 1000' & echo $! > left",
     ] {
-        exec(&gateway, &format!("{command} sleep 0.2"));
+        // However long it takes until it is under way.
+        exec(&gateway, &format!("{command}\nwhile [ ! -s left ]; do sleep 0.05; done; sleep 0.2"));
         let pid = left(&gateway);
         wait_for(&format!("the end of {command}"), || (!is_alive(&pid)).then_some(()));
     }
@@ -37,7 +38,7 @@ fn i13_a_nothing_that_a_command_started_outlives_it() {
 fn i13_a_who_forks_on_and_on_is_ended() {
     let gateway = start("{}");
     let dir = workspace(&gateway);
-    let fork = "env -i perl -e 'use POSIX; setsid; while (1) { my $p = fork; exit if $p; open F, q(>beat); close F }' & sleep 0.3";
+    let fork = "env -i perl -e 'use POSIX; setsid; while (1) { my $p = fork; exit if $p; open F, q(>beat); close F }' & while [ ! -e beat ]; do sleep 0.05; done; sleep 0.3";
     exec(&gateway, fork);
     let beat = || std::fs::metadata(dir.join("beat")).and_then(|meta| meta.modified()).unwrap();
     let last = beat();
