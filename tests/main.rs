@@ -88,6 +88,8 @@ mod elsewhere;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod exec_approvals;

@@ -1,0 +1,298 @@
+//! Every example of every help text is run as it is printed, by a shell, in a house in which what it names is there. What
+//! cannot be run is listed with the reason, and with the test that does it.
+use crate::devices::remote_request;
+use crate::harness::gateway::{command, new_dir};
+use crate::harness::model::texts;
+use crate::harness::telegram::Telegram;
+use crate::harness::*;
+use crate::telegram::said;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+/// How examples begin that are not run here, and why.
+const NOT_RUN: &[(&str, &str)] = &[
+    ("openclaw chat", "a conversation at a terminal: chat.rs"),
+    ("openclaw channels login", "no channel of this version links a phone"),
+    ("openclaw configure", "asks at a terminal: onboard_again.rs"),
+    ("openclaw onboard --mode remote", "asks at a terminal: onboard.rs"),
+    ("openclaw gateway discover", "asks the whole network: published.rs"),
+    ("openclaw gateway probe --ssh", "another machine: remote.rs"),
+    ("openclaw logs --follow", "goes on until it is stopped: logs_cli.rs"),
+    ("openclaw status --watch", "goes on until it is stopped: looking.rs"),
+    ("openclaw gateway --force", "goes on until it is stopped, as all gateways here"),
+    ("openclaw gateway run", "goes on until it is stopped, as all gateways here"),
+    ("openclaw --dev gateway", "goes on until it is stopped, as all gateways here"),
+    (
+        "openclaw backup restore openclaw-backup.tar.gz --in-place",
+        "has the gateway start anew: backup_kept.rs",
+    ),
+    ("openclaw backup restore openclaw-backup.tar.gz --replace", "the gateway must not run: backup.rs"),
+    ("openclaw models scan", "a model server at its usual port: models_cli.rs"),
+    ("openclaw onboard --non-interactive --install-daemon", "waits for what the service starts: onboard.rs"),
+    ("openclaw --profile work uninstall --purge", "asks at a terminal: going.rs"),
+    ("openclaw migrate --apply", "needs another service to take over: migrate.rs"),
+];
+/// Run in a home without a gateway, where a service manager does as it is told.
+const APART: &[&str] = &[
+    "openclaw setup",
+    "openclaw --dev setup",
+    "openclaw onboard",
+    "openclaw migrate",
+    "openclaw uninstall",
+    "openclaw --profile work uninstall",
+];
+/// So with these words behind `gateway` and `daemon`.
+const OF_SERVICE: &[&str] = &["install", "start", "stop", "restart", "uninstall"];
+/// The same of whole lines.
+const NOT_ALONE: &[(&str, &str)] = &[
+    ("openclaw gateway", "goes on until it is stopped, as all gateways here"),
+    ("openclaw onboard", "asks at a terminal: onboard.rs"),
+    ("openclaw channels add", "asks at a terminal: channels_cli.rs"),
+];
+
+/// The examples in the order of the manual.
+fn examples(dir: &Path) -> Vec<String> {
+    let run = |args: &[&str]| {
+        let output = command(dir).args(args).env("COLUMNS", "300").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let page = run(&["__man"]).replace("\\-", "-");
+    let mut found = Vec::new();
+    for usage in page.lines().filter_map(|line| line.strip_prefix(".SS openclaw ")) {
+        let name: Vec<&str> =
+            usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+        let help = run(&[&name[..], &["--help"]].concat());
+        let (_, below) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("{usage}: {help}"));
+        for line in below.lines() {
+            match (
+                line.strip_prefix("  openclaw"),
+                line.strip_prefix("    ").filter(|rest| !rest.starts_with(' ')),
+            ) {
+                (Some(rest), _) => found.push(format!("openclaw{rest}")),
+                // A long one goes on.
+                (_, Some(rest)) => found.last_mut().unwrap().push_str(&format!(" {rest}")),
+                _ => {}
+            }
+        }
+    }
+    assert!(found.len() > 180, "{}", found.len());
+    found
+}
+
+/// What is done before a line that holds this, so that what it names is there or not there yet.
+const PREPARED: &[(&str, &str)] = &[
+    (
+        "openclaw-backup.tar.gz",
+        "rm -f openclaw-backup.tar.gz; openclaw backup create --output openclaw-backup.tar.gz",
+    ),
+    ("channels logout", "openclaw channels add --account work --token $(cat ~/work.token)"),
+    ("channels remove", "openclaw channels add --account work --token-file ~/work.token"),
+    ("channels add", "openclaw channels remove --account work --delete || true"),
+    ("agents add ops", "openclaw agents delete ops --force || true"),
+    ("agents delete ops", "openclaw agents list | grep -q ops || openclaw agents add ops --workspace ~/ops"),
+    ("set-identity", "openclaw agents list | grep -q ops || openclaw agents add ops --workspace ~/ops"),
+    ("unset ui.seamColor", "openclaw config set ui.seamColor '#112233'"),
+    ("aliases remove", "openclaw models aliases add fast ollama/llama3.2"),
+    ("models fallbacks", "openclaw models set ollama/big"),
+    ("fallbacks remove", "openclaw models fallbacks add ollama/llama3.2"),
+];
+
+/// Bots of their own.
+const SECOND: &str = "888888:WORK_xxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+const THIRD: &str = "999999:TOKEN_xxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+/// What lies in the home.
+const FILES: &[(&str, &[u8])] = &[
+    ("token.txt", THIRD.as_bytes()),
+    ("work.token", SECOND.as_bytes()),
+    ("new.json5", b"{}"),
+    ("rules.json", br#"{"version":1,"defaults":{"security":"allowlist"}}"#),
+    ("ops/IDENTITY.md", b"- Name: Zed\n"),
+    ("photo.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9"),
+    ("chart.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0"),
+];
+
+struct House {
+    telegram: Telegram,
+    _server: ModelServer,
+    gateway: Gateway,
+    /// Another home, with a service manager.
+    apart: PathBuf,
+}
+
+impl House {
+    fn build() -> House {
+        let telegram = Telegram::start();
+        for (id, name) in [(1001, "Ann"), (1002, "Bob")] {
+            telegram.user(id, name, &name.to_lowercase());
+        }
+        telegram.forum(-100123, "Home", &[7]);
+        telegram.add_bot(SECOND, "work_bot");
+        telegram.add_bot(THIRD, "new_bot");
+        let server = ModelServer::start(vec![texts(&["the invoice of the dentist is of tuesday"])]);
+        let base = format!("http://127.0.0.1:{}/v1", server.port);
+        let model =
+            json!({"id": "llama3.2", "name": "Llama", "contextWindow": 64000, "input": ["text", "image"]});
+        let other = json!({"id": "big", "name": "Big"});
+        let job = json!({"id": "3f2a0000-1111-4111-8111-111111111111", "name": "tea", "enabled": true,
+            "createdAtMs": 1_795_224_978_696_u64, "updatedAtMs": 1_795_224_978_696_u64,
+            "schedule": {"kind": "every", "everyMs": 86_400_000}, "sessionTarget": "main", "wakeMode": "now",
+            "payload": {"kind": "systemEvent", "text": "tea"}, "state": {}});
+        let mut weather = job.clone();
+        (weather["id"], weather["name"]) = (json!("77770000-1111-4111-8111-111111111111"), json!("weather"));
+        let config = json!({
+            "models": {"providers": {"ollama": {"baseUrl": base, "apiKey": "k", "api": "openai-completions", "models": [model, other]}}},
+            "agents": {"defaults": {"model": {"primary": "ollama/llama3.2"}}, "list": [{"id": "main"}, {"id": "work"}]},
+            "channels": {"telegram": {"botToken": crate::harness::telegram::BOT_TOKEN, "apiRoot": telegram.root(),
+                "dmPolicy": "pairing", "allowFrom": ["1001"], "actions": {"sticker": true}}},
+        });
+        let skill = "---\nname: github\ndescription: Tells it\n---\nLook.";
+        let gateway = Gateway::start(
+            &Setup::config(config)
+                .file("cron/jobs.json", json!({"version": 1, "jobs": [job, weather]}).to_string())
+                .file("workspace/skills/github/SKILL.md", skill),
+        );
+        let house = House { telegram, _server: server, gateway, apart: with_services() };
+        for home in [house.gateway.dir.join("home"), house.apart.join("home")] {
+            for dir in
+                ["usb", ".zfunc", ".config/fish/completions", ".local/share/bash-completion/completions"]
+            {
+                std::fs::create_dir_all(home.join(dir)).unwrap();
+            }
+            for (name, bytes) in FILES {
+                std::fs::create_dir_all(home.join(name).parent().unwrap()).unwrap();
+                std::fs::write(home.join(name), bytes).unwrap();
+            }
+        }
+        for session in ["main", "notes", "agent:work:main"] {
+            house.must(&format!("openclaw agent -m 'the invoice' --session-key {session}"));
+        }
+        house.telegram.says(1001, 1001, "hi");
+        said(&house.telegram, 1001, 1);
+        house.telegram.says(1002, 1002, "let me in");
+        for set in ["gateway.mode local", "gateway.auth.token sixteen-letters-"] {
+            let done = house.shell(&format!("openclaw config set {set}"), &house.apart);
+            assert!(done.status.success(), "{done:?}");
+        }
+        house
+    }
+
+    /// Runs a line as it is typed, with what it reads.
+    fn shell(&self, line: &str, dir: &Path) -> Output {
+        let like = command(dir);
+        let mut shell = std::process::Command::new("bash");
+        shell.env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let program = Path::new(env!("CARGO_BIN_EXE_openclaw")).parent().unwrap();
+        shell.env("PATH", format!("{}:{}:/usr/bin:/bin", dir.join("bin").display(), program.display()));
+        shell.env("EDITOR", "true").env("OPENCLAW_SERVICE_MANAGER", "systemd-user");
+        // Services of the machine are written below it.
+        shell.env("OPENCLAW_SERVICE_ROOT", dir.join("root"));
+        if dir == self.gateway.dir {
+            shell.env("OPENCLAW_GATEWAY_PORT", self.gateway.port.to_string());
+        }
+        shell.args(["-c", line]).current_dir(dir.join("home"));
+        let mut child =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Most read nothing.
+        let _ = child.stdin.take().unwrap().write_all(format!("{THIRD}\n").as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    fn must(&self, line: &str) -> String {
+        let output = self.shell(line, &self.gateway.dir);
+        assert!(output.status.success(), "{line}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn told(&self, line: &str) -> Value {
+        serde_json::from_str(&self.must(&format!("{line} --json"))).unwrap()
+    }
+
+    /// The line with what this house has in place of what it names, which is made where it is not there.
+    fn fitted(&self, line: &str) -> String {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        let mut line = line.replace("/mnt/usb", "~/usb");
+        if line.starts_with("openclaw devices") {
+            remote_request(&self.gateway, &Device::new(), &["operator.read"]);
+        }
+        if line.contains("3f0c2a") {
+            line =
+                line.replace("3f0c2a", &text(&self.told("openclaw devices list")["pending"][0]["requestId"]));
+        }
+        if line.contains("4be1") {
+            self.must("openclaw devices approve --latest");
+            line = line.replace("4be1", &text(&self.told("openclaw devices list")["paired"][0]["deviceId"]));
+        }
+        if line.contains("Z86UMBHV") {
+            let waits = wait_for("a stranger's code", || {
+                let listed = self.told("openclaw pairing list telegram");
+                listed["requests"][0]["code"].as_str().map(str::to_string)
+            });
+            line = line.replace("Z86UMBHV", &waits);
+        }
+        if line.contains("--message-id 8") {
+            let sent = self.told("openclaw message send --target 1001 --message x");
+            let id = sent.pointer("/payload/messageId").or(sent.get("messageId")).cloned().unwrap_or(sent);
+            line =
+                line.replace("--message-id 8", &format!("--message-id {}", id.to_string().trim_matches('"')));
+        }
+        if line.contains("CAACAgIAAxk") {
+            line = line.replace("CAACAgIAAxk", &self.telegram.world().add_file("sticker.webp", b"RIFF"));
+        }
+        for (part, first) in PREPARED.iter().filter(|(part, _)| line.contains(part)) {
+            assert!(self.shell(first, &self.gateway.dir).status.success(), "{part}: {first}");
+        }
+        line
+    }
+}
+
+/// A home with a `systemctl` for which every service runs.
+fn with_services() -> PathBuf {
+    let dir = new_dir();
+    std::fs::create_dir_all(dir.join("bin")).unwrap();
+    for name in ["systemctl", "loginctl"] {
+        let path = dir.join("bin").join(name);
+        let script = "#!/bin/sh\ncase \"$*\" in *show*) printf 'ActiveState=active\\nMainPID=1\\n';; esac\n";
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn i14_7_every_example_of_every_help_text_runs() {
+    let house = House::build();
+    let examples = examples(&house.gateway.dir);
+    for (start, reason) in NOT_RUN.iter().chain(NOT_ALONE) {
+        assert!(
+            examples.iter().any(|line| line.starts_with(start)),
+            "{start} ({reason}) is no example any more"
+        );
+    }
+    let mut failed = Vec::new();
+    for line in &examples {
+        if NOT_ALONE.iter().any(|(whole, _)| line == whole)
+            || NOT_RUN.iter().any(|(start, _)| line.starts_with(start))
+        {
+            continue;
+        }
+        let of_service = |rest: &str| OF_SERVICE.contains(&rest.split(' ').next().unwrap_or_default());
+        let rest = line.strip_prefix("openclaw gateway ").or(line.strip_prefix("openclaw daemon "));
+        let is_apart = rest.is_some_and(of_service) || APART.iter().any(|start| line.starts_with(start));
+        let dir = if is_apart { &house.apart } else { &house.gateway.dir };
+        let fitted = if is_apart { line.clone() } else { house.fitted(line) };
+        let output = house.shell(&fitted, dir);
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            failed.push(format!(
+                "{fitted}: {:?} {said}{}",
+                output.status.code(),
+                String::from_utf8_lossy(&output.stdout)
+            ));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    std::fs::remove_dir_all(&house.apart).unwrap();
+}
