@@ -210,7 +210,7 @@ pub static KEYS: &[Key] = &[
     key("agents.defaults.heartbeat.activeHours.end", &Clock, RESTART_HEARTBEAT, "End of the active hours, HH:MM"),
     key("agents.defaults.heartbeat.activeHours.start", &Clock, RESTART_HEARTBEAT, "Start of the active hours, HH:MM"),
     key("agents.defaults.heartbeat.activeHours.timezone", TEXT, RESTART_HEARTBEAT, "Time zone of the active hours"),
-    key("agents.defaults.heartbeat.every", &Duration, RESTART_HEARTBEAT, "Time between heartbeats, 0m for none; 1h where Anthropic is asked by subscription").or("\"30m\""),
+    key("agents.defaults.heartbeat.every", &Duration, RESTART_HEARTBEAT, "Time between heartbeats, 0m for none").or("\"30m\""),
     key("agents.defaults.heartbeat.includeReasoning", BOOL, RESTART_HEARTBEAT, "Whether the model's reasoning is delivered too").or("false"),
     key("agents.defaults.heartbeat.model", TEXT, RESTART_HEARTBEAT, "Model of heartbeat turns"),
     key("agents.defaults.heartbeat.prompt", TEXT, RESTART_HEARTBEAT, "Message of a heartbeat turn"),
