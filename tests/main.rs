@@ -177,6 +177,8 @@ mod nesting;
 #[cfg(test)]
 mod newer_clients;
 #[cfg(test)]
+mod node_host;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod nodes_events;

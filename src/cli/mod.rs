@@ -30,6 +30,7 @@ mod man;
 mod message;
 mod migrate;
 mod models;
+mod node;
 mod onboard;
 mod pairing;
 mod parse;
@@ -183,6 +184,13 @@ pub const COMMANDS: &[Command] = &[
     models::set::SET,
     models::status::STATUS,
     models::test::COMMAND,
+    node::INSTALL,
+    node::RESTART,
+    node::RUN,
+    node::START,
+    node::STATUS,
+    node::STOP,
+    node::UNINSTALL,
     onboard::COMMAND,
     pairing::APPROVE,
     pairing::LIST,

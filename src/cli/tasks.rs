@@ -4,6 +4,7 @@
 pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "chat", "agent", "status", "usage", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "profiles", "daemon"]),
+    ("Nodes", &["node"]),
     ("Channels", &["channels", "message", "pairing"]),
     ("Agents", &["models", "agents", "sessions", "skills", "cron", "system"]),
     (
@@ -37,6 +38,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("devices", "Manage paired devices and their tokens"),
     ("gateway diagnostics", "Gather what a bug report needs"),
     ("message", "Send, edit and take back messages on a channel"),
+    ("node", "Be a node: let a gateway elsewhere run commands here"),
     ("pairing", "Let in strangers who write to a bot"),
     ("protocol", "Show the wire protocol's schemas"),
     ("security", "Look for what others could get at"),

@@ -99,7 +99,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     serve_canvas(&mut sockets, &verdict);
     let process = Process { judge, asked, door: Door::new(), budget: Arc::default(), succession, sockets };
     let _watch = alive::tell(&env, &process.succession)?;
-    crate::processes::list::clear(&env.state_dir);
+    crate::processes::list::clear(&crate::processes::list::dir(&env.state_dir));
     if !crate::processes::cage::is_possible() {
         log::warn!(target: "gateway", "this kernel cannot shut commands of agents in (Landlock): each is asked for (docs/exec.md)");
     }

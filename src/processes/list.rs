@@ -83,13 +83,13 @@ pub fn hush(session: &str) {
     all.iter().filter(|it| it.session == session).for_each(|it| it.is_hushed.store(true, Ordering::Relaxed));
 }
 
-/// What commands of an earlier process have left: those that still run, as nobody could end them, and their directories.
-pub fn clear(state_dir: &Path) {
-    let dir = dir(state_dir);
-    let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+/// What commands of an earlier process have left in `dir`: those that still run, as nobody could end them, and their
+/// directories.
+pub fn clear(dir: &Path) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>();
     mark::sweep(&names, false);
-    remove(&dir);
+    remove(dir);
 }
 
 /// A directory that commands have filled.

@@ -30,7 +30,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// One that was started.
 struct Spawned {
     child: Child,
-    output: File,
+    /// What it speaks by: errors behind the rest, where they are kept apart.
+    outputs: Vec<File>,
     has_mark: bool,
     /// What it is shut in by.
     made: Option<cage::Made>,
@@ -42,7 +43,7 @@ impl Process {
         keeper::watch(&name);
         let spawned = self.try_spawn(&plan);
         let Plan { then, temp, timeout, .. } = plan;
-        let Spawned { mut child, output, has_mark, made } = match spawned {
+        let Spawned { mut child, outputs, has_mark, made } = match spawned {
             Ok(spawned) => spawned,
             Err(error) => {
                 keeper::forget(&name);
@@ -54,7 +55,7 @@ impl Process {
         };
         self.lock().pid = Some(child.id());
         let _ = tell.try_send(Ok(()));
-        let is_late = self.read(&child, output, self.begun + timeout);
+        let is_late = self.read(&child, outputs, self.begun + timeout);
         let end = self.bury(&mut child, is_late);
         mark::sweep(std::slice::from_ref(&name), has_mark);
         keeper::forget(&name);
@@ -90,33 +91,48 @@ impl Process {
             cage,
         };
         let failed = |e: std::io::Error| Error::unavailable(format!("start {program}: {e}"));
-        let output: OwnedFd = if plan.has_terminal {
-            let (master, slave) = terminal::open()?;
-            command.env("TERM", "xterm-256color");
-            command.stdin(slave.try_clone().map_err(failed)?).stdout(slave.try_clone().map_err(failed)?);
-            command.stderr(slave);
-            self.lock().input = Some(Input::new(master.try_clone().map_err(failed)?)?);
-            master
-        } else {
-            let (reader, writer) = std::io::pipe().map_err(failed)?;
-            command.stdin(if plan.has_input { Stdio::piped() } else { Stdio::null() });
-            // One pipe for both, so that what it says stays in its order.
-            command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-            reader.into()
-        };
+        let outputs = self.ends(plan, &mut command)?;
         crate::sys::confine(&mut command, bounds);
         let mut child = command.spawn().map_err(failed)?;
         let has_mark = mark::is_borne(child.id(), &name);
         if let Some(stdin) = child.stdin.take() {
             self.lock().input = Some(Input::new(stdin)?);
         }
-        Ok(Spawned { child, output: File::from(output), has_mark, made })
+        Ok(Spawned { child, outputs, has_mark, made })
+    }
+
+    /// Gives the command its input and its output; the other ends of the latter.
+    fn ends(&self, plan: &Plan, command: &mut Command) -> Result<Vec<File>> {
+        let failed = |e: std::io::Error| Error::unavailable(format!("start a command: {e}"));
+        let mut outputs: Vec<OwnedFd> = Vec::with_capacity(2);
+        if plan.has_terminal {
+            let (master, slave) = terminal::open()?;
+            command.env("TERM", "xterm-256color");
+            command.stdin(slave.try_clone().map_err(failed)?).stdout(slave.try_clone().map_err(failed)?);
+            command.stderr(slave);
+            self.lock().input = Some(Input::new(master.try_clone().map_err(failed)?)?);
+            outputs.push(master);
+        } else {
+            let (reader, writer) = std::io::pipe().map_err(failed)?;
+            command.stdin(if plan.has_input { Stdio::piped() } else { Stdio::null() });
+            outputs.push(reader.into());
+            if plan.is_split {
+                let (reader, errors) = std::io::pipe().map_err(failed)?;
+                command.stdout(writer).stderr(errors);
+                outputs.push(reader.into());
+            } else {
+                // One pipe for both, so that what it says stays in its order.
+                command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+            }
+        }
+        Ok(outputs.into_iter().map(File::from).collect())
     }
 
     /// Takes what it says until it ends or its time is over, which is the answer.
-    fn read(&self, child: &Child, mut output: File, deadline: Instant) -> bool {
+    fn read(&self, child: &Child, outputs: Vec<File>, deadline: Instant) -> bool {
         let ending = watch(child);
-        let (mut is_open, mut is_late, mut last) = (true, false, None);
+        let mut open: Vec<(usize, File)> = outputs.into_iter().enumerate().collect();
+        let (mut is_late, mut last) = (false, None);
         let mut buffer = vec![0; 64 << 10];
         loop {
             let now = Instant::now();
@@ -130,20 +146,19 @@ impl Process {
                 last = Some(now + LAST_WORDS * 10);
             }
             let look = if ending.is_some() { until - now } else { LOOK.min(until - now) };
-            let mut fds: Vec<PollFd> = Vec::with_capacity(2);
-            if is_open {
-                fds.push(PollFd::new(&output, PollFlags::IN));
-            }
+            let mut fds: Vec<PollFd> = Vec::with_capacity(3);
+            fds.extend(open.iter().map(|(_, output)| PollFd::new(output, PollFlags::IN)));
             if let Some(ending) = ending.as_ref().filter(|_| last.is_none()) {
                 fds.push(PollFd::new(ending, PollFlags::IN));
             }
             let _ = crate::sys::poll(&mut fds, Some(look.max(Duration::from_millis(1))));
-            let is_ready = is_open && fds.first().is_some_and(|fd| !fd.revents().is_empty());
-            if is_ready {
-                is_open = self.take(&mut output, &mut buffer);
-            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            let mut ready = ready.into_iter();
+            open.retain_mut(|(place, output)| {
+                !ready.next().unwrap_or_default() || self.take(*place, output, &mut buffer)
+            });
             let has_ended = has_ended(child.id());
-            if has_ended && !is_open {
+            if has_ended && open.is_empty() {
                 return is_late;
             }
             if has_ended {
@@ -154,12 +169,14 @@ impl Process {
         }
     }
 
-    /// One piece; `false` at the end.
-    fn take(&self, output: &mut File, buffer: &mut [u8]) -> bool {
+    /// One piece of what it says, or says as errors; `false` at the end.
+    fn take(&self, place: usize, output: &mut File, buffer: &mut [u8]) -> bool {
         match output.read(buffer) {
             Ok(0) => false,
             Ok(n) => {
-                self.lock().kept.push(crate::parts::first(buffer, n));
+                let mut inner = self.lock();
+                let kept = if place == 0 { &mut inner.kept } else { &mut inner.errors };
+                kept.push(crate::parts::first(buffer, n));
                 true
             }
             // A terminal that nobody holds any more says that it failed.

@@ -28,6 +28,8 @@ pub struct Plan {
     pub has_terminal: bool,
     /// Whether somebody may write to it.
     pub has_input: bool,
+    /// Whether its errors are kept apart from what else it says.
+    pub is_split: bool,
     pub timeout: Duration,
     /// None where it is not shut in.
     pub walls: Option<Walls>,
@@ -59,6 +61,8 @@ pub(super) struct Inner {
     /// `None` before it is one and when it has ended.
     pub pid: Option<u32>,
     pub kept: Kept,
+    /// What it said as errors, where those are kept apart.
+    pub errors: Kept,
     pub input: Option<Input>,
     pub is_background: bool,
     pub end: Option<End>,
@@ -151,6 +155,11 @@ impl Process {
 
     pub fn text(&self, most: usize) -> String {
         self.lock().kept.text(most)
+    }
+
+    /// What it said as errors, where those are kept apart.
+    pub fn errors(&self, most: usize) -> String {
+        self.lock().errors.text(most)
     }
 
     pub fn news(&self) -> String {

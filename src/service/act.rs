@@ -7,7 +7,7 @@ use super::advice::{left_to_do, linger, remaining, rivals};
 use super::inspect::{self, Inspection, look};
 use super::legacy::clean_legacy;
 use super::spec::{Spec, Wishes};
-use super::{Action, Manager, Place, Step, command, people, put, quote};
+use super::{Action, Manager, Place, Role, Step, command, people, put, quote};
 use crate::config::edit::{self, Edit};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -44,7 +44,8 @@ pub struct Report {
 /// chosen, unless something else is asked for.
 pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report> {
     refuse_nix(env, "install")?;
-    let asked = install.wishes.port.or_else(|| env.port());
+    let is_gateway = place.role == Role::Gateway;
+    let asked = install.wishes.port.or_else(|| env.port()).filter(|_| is_gateway);
     let before = look(env, place);
     let chosen = inspect::wishes(place, &inspect::read(&place.path).unwrap_or_default());
     install.wishes.port = asked.or(chosen.port);
@@ -52,7 +53,7 @@ pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report>
     let spec = Spec::of(env, place, &install.wishes, VERSION)?;
     let text = place.render(&spec)?;
     let kept = install.token.as_ref().map(|token| keep_token(env, &spec, token)).transpose()?.flatten();
-    let doubts = spec.doubts(env);
+    let doubts = if is_gateway { spec.doubts(env) } else { Ok(Vec::new()) };
     let mut warnings: Vec<String> = kept.into_iter().collect();
     if before.installed && !install.force && !(before.drift.is_empty() && is_waiting(&before)) {
         warnings.extend(doubts.unwrap_or_else(|error| vec![error.message().to_string()]));
@@ -65,10 +66,14 @@ pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report>
     let mut lines = vec![format!("Installed {}: {}", noun(place.manager), place.path.display())];
     if place.manager == Manager::Launchd {
         files::private_dir(Path::new(&spec.logs))?;
-        lines.extend(clean_legacy(env)?);
-        lines.push(format!("Logs: {}/gateway.log", spec.logs));
+        if is_gateway {
+            lines.extend(clean_legacy(env)?);
+        }
+        lines.push(format!("Logs: {}/{}.log", spec.logs, place.role.words().1));
     }
-    warnings.extend(rivals(env, place, &before));
+    if is_gateway {
+        warnings.extend(rivals(env, place, &before));
+    }
     let mut steps = place.steps(Action::Enable, before.loaded).into_iter();
     let reached = steps.next().is_none_or(|first| run(env, &first).is_ok());
     if !reached {
@@ -77,8 +82,11 @@ pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report>
         return Ok(Report { result: "written", lines, hints, warnings, service: look(env, place) });
     }
     for step in steps {
-        let failed =
-            |e: Error| e.context("Gateway install failed").advised(env, place, None).noting(&warnings);
+        let failed = |e: Error| {
+            e.context(format_args!("{} install failed", place.role.words().0))
+                .advised(env, place, None)
+                .noting(&warnings)
+        };
         run(env, &step).map_err(failed)?;
     }
     if place.manager == Manager::SystemdUser {
@@ -109,15 +117,16 @@ fn already(env: &Env, place: &Place, mut service: Inspection, asked: Option<u16>
     if let (Some(port), false) = (asked, service.command.is_empty()) {
         service.drift.push(format!("lacks: --port {port}"));
     }
+    let (name, word) = place.role.words();
     let mut lines =
-        vec![format!("Gateway service already {}.", if service.loaded { "enabled" } else { "installed" })];
+        vec![format!("{name} service already {}.", if service.loaded { "enabled" } else { "installed" })];
     if !service.drift.is_empty() {
         lines.push(format!("{} differs from what would be installed now:", place.path.display()));
         lines.extend(service.drift.iter().map(|line| format!("  {line}")));
     }
-    let mut hints = vec![format!("Reinstall with: {}", env.command("gateway install --force"))];
+    let mut hints = vec![format!("Reinstall with: {}", env.command(&format!("{word} install --force")))];
     match service.running {
-        Some(false) => hints.push(format!("Start with: {}", env.command("gateway start"))),
+        Some(false) => hints.push(format!("Start with: {}", env.command(&format!("{word} start")))),
         None if !service.loaded => {
             let user = people::own(env).name;
             hints.extend(remaining(place, &user).iter().map(|line| format!("Left to do: {line}")));
@@ -136,9 +145,9 @@ pub fn uninstall(env: &Env, place: &Place) -> Result<Report> {
         // Nothing was there to stop, or it had stopped.
         let needless = !before.installed || before.running == Some(false);
         let Some(error) = attempt(env, &step).err().filter(|_| !needless) else { continue };
-        warnings.push(match unsupervised(env) {
+        warnings.push(match unsupervised(env).filter(|_| place.role == Role::Gateway) {
             Some(pid) => format!("{error}; the gateway still runs (pid {pid}), stop it: kill {pid}"),
-            None => format!("{error}; if the gateway still runs, stop it yourself"),
+            None => format!("{error}; if it still runs, stop it yourself"),
         });
     }
     if before.installed {
@@ -147,7 +156,7 @@ pub fn uninstall(env: &Env, place: &Place) -> Result<Report> {
     } else {
         lines.push(format!("No {} at {}", noun(place.manager), place.path.display()));
     }
-    if place.manager == Manager::Launchd {
+    if place.manager == Manager::Launchd && place.role == Role::Gateway {
         lines.extend(clean_legacy(env)?);
     }
     for step in place.steps(Action::Forget, false) {
@@ -170,7 +179,7 @@ pub fn control(env: &Env, place: &Place, action: Action) -> Result<Report> {
     let needless = place.manager == Manager::Launchd && action == Action::Stop && is_idle;
     let steps = if needless { Vec::new() } else { place.steps(action, before.loaded) };
     for step in steps {
-        let failed = |e: Error| e.context(format_args!("Gateway {doing} failed"));
+        let failed = |e: Error| e.context(format_args!("{} {doing} failed", place.role.words().0));
         run(env, &step).map_err(|e| failed(e).advised(env, place, Some(&before)))?;
     }
     let lines = vec![format!("{done} {}: {}", noun(place.manager), place.name)];

@@ -2,7 +2,7 @@
 use super::inspect::Inspection;
 use super::others::others;
 use super::spec::Spec;
-use super::{Action, Manager, Place, Step, command, people, quote, systemd};
+use super::{Action, Manager, Place, Role, Step, command, people, quote, systemd};
 use crate::env::Env;
 use crate::error::{Error, Kind};
 use crate::files::Lock;
@@ -53,7 +53,7 @@ impl Error {
     /// With where to look next. A manager that did not even answer before has written nothing down.
     pub(super) fn advised(self, env: &Env, place: &Place, before: Option<&Inspection>) -> Error {
         if before.is_some_and(|before| before.trouble.is_some()) {
-            if let Some(pid) = unsupervised(env) {
+            if let Some(pid) = unsupervised(env).filter(|_| place.role == Role::Gateway) {
                 let how = "repeat it where its service manager can be reached, as after a login";
                 return Error::new(
                     self.kind,
@@ -67,7 +67,7 @@ impl Error {
                 ),
                 _ => String::new(),
             };
-            let gateway = env.command("gateway");
+            let gateway = env.command(if place.role == Role::Gateway { "gateway" } else { "node run" });
             return Error::new(
                 self.kind,
                 format!("{}; run it in the foreground: {gateway}{linger}", self.message()),
@@ -76,7 +76,9 @@ impl Error {
         let log = match place.manager {
             Manager::SystemdUser => format!("journalctl --user -u {} -n 50", place.name),
             Manager::SystemdSystem => format!("journalctl -u {} -n 50", place.name),
-            Manager::Launchd => format!("tail {}/logs/gateway.err.log", env.state_dir.display()),
+            Manager::Launchd => {
+                format!("tail {}/logs/{}.err.log", env.state_dir.display(), place.role.words().1)
+            }
             Manager::OpenRc => "tail /var/log/messages".to_string(),
             Manager::Procd => "logread -e openclaw".to_string(),
         };

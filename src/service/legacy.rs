@@ -51,5 +51,5 @@ pub fn bring_back(env: &Env, other: &Other, aside: &Path) -> Result<()> {
 
 fn of_user(other: &Other) -> Place {
     let manager = if other.is_agent() { Manager::Launchd } else { Manager::SystemdUser };
-    Place { manager, name: other.name.clone(), path: other.path.clone() }
+    Place { role: super::Role::Gateway, manager, name: other.name.clone(), path: other.path.clone() }
 }

@@ -1,4 +1,4 @@
-//! The gateway as a service: which manager runs it, under which name, in which file; install, control, inspect.
+//! The gateway, or the node host, as a service: which manager runs it, under which name, in which file; install, control, inspect.
 //!
 //! Five managers, one closed enum, no trait. Files are the truth where they can be, so that everything but the
 //! starting works without a bus (R-15b). Runs on the command line's thread; the gateway itself uses only
@@ -79,9 +79,27 @@ impl Manager {
     }
 }
 
+/// What runs as a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Gateway,
+    Node,
+}
+
+impl Role {
+    /// As people know it, the command that it is, and its name in service files.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Role::Gateway => ("Gateway", "gateway"),
+            Role::Node => ("Node host", "node"),
+        }
+    }
+}
+
 /// Where one profile's service lives.
 #[derive(Debug, Clone)]
 pub struct Place {
+    pub role: Role,
     pub manager: Manager,
     /// Unit with its `.service`, launchd label, or init script.
     pub name: String,
@@ -89,13 +107,20 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place for `env`'s profile.
+    /// The place for the gateway of `env`'s profile.
     pub fn of(env: &Env, manager: Manager) -> Result<Place> {
+        Place::of_role(env, Role::Gateway, manager)
+    }
+
+    pub fn of_role(env: &Env, role: Role, manager: Manager) -> Result<Place> {
+        let unit = systemd::unit(env, role);
         let (name, dir) = match manager {
-            Manager::SystemdUser => (systemd::unit(env), env.home.join(".config/systemd/user")),
-            Manager::SystemdSystem => (systemd::unit(env), under_root(env, "etc/systemd/system")),
-            Manager::Launchd => (launchd::label(env), env.home.join("Library/LaunchAgents")),
-            Manager::OpenRc | Manager::Procd => (script(env), under_root(env, "etc/init.d")),
+            Manager::SystemdUser => (unit, env.home.join(".config/systemd/user")),
+            Manager::SystemdSystem => (unit, under_root(env, "etc/systemd/system")),
+            Manager::Launchd => (launchd::label(env, role), env.home.join("Library/LaunchAgents")),
+            Manager::OpenRc | Manager::Procd => {
+                (unit.trim_end_matches(".service").to_string(), under_root(env, "etc/init.d"))
+            }
         };
         // It becomes a file's name and an argument.
         let fits = |c: char| c.is_ascii_alphanumeric() || "_-.:@".contains(c);
@@ -105,15 +130,19 @@ impl Place {
             )));
         }
         let file = if manager == Manager::Launchd { format!("{name}.plist") } else { name.clone() };
-        Ok(Place { manager, path: dir.join(file), name })
+        Ok(Place { role, manager, path: dir.join(file), name })
     }
 
     /// The place of the service that is installed, else the one where it would be: a system unit counts when
     /// there is no unit of the user's.
     pub fn find(env: &Env, manager: Option<Manager>) -> Result<Place> {
-        let place = Place::of(env, manager.unwrap_or_else(|| detect(env, false)))?;
+        Place::find_role(env, Role::Gateway, manager)
+    }
+
+    pub fn find_role(env: &Env, role: Role, manager: Option<Manager>) -> Result<Place> {
+        let place = Place::of_role(env, role, manager.unwrap_or_else(|| detect(env, false)))?;
         if manager.is_none() && place.manager == Manager::SystemdUser && !place.path.exists() {
-            let system = Place::of(env, Manager::SystemdSystem)?;
+            let system = Place::of_role(env, role, Manager::SystemdSystem)?;
             if system.path.exists() {
                 return Ok(system);
             }
@@ -124,6 +153,9 @@ impl Place {
     /// The text of the service file.
     fn render(&self, spec: &Spec) -> Result<String> {
         match self.manager {
+            Manager::SystemdUser | Manager::SystemdSystem if self.role == Role::Node => {
+                systemd::render(template::SYSTEMD_NODE, self, spec)
+            }
             Manager::SystemdUser => systemd::render(template::SYSTEMD_USER, self, spec),
             Manager::SystemdSystem => systemd::render(template::SYSTEMD_SYSTEM, self, spec),
             Manager::Launchd => launchd::render(self, spec),
@@ -192,10 +224,6 @@ pub fn detect(env: &Env, system: bool) -> Manager {
 /// A system file, below the root of an image that is being built if `OPENCLAW_SERVICE_ROOT` names one.
 fn under_root(env: &Env, path: &str) -> PathBuf {
     Path::new(env.var("OPENCLAW_SERVICE_ROOT").unwrap_or("/")).join(path)
-}
-
-fn script(env: &Env) -> String {
-    systemd::unit(env).trim_end_matches(".service").to_string()
 }
 
 #[cfg(test)]

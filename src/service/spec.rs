@@ -2,7 +2,7 @@
 //!
 //! Pure but for looking where the program lies and which workspaces the config names. No secret gets in here:
 //! the environment is made from a closed list of names, never copied (R-22a).
-use super::{Manager, Place, people, quote};
+use super::{Manager, Place, Role, people, quote};
 use crate::agents::Agents;
 use crate::config::Config;
 use crate::config::ports;
@@ -40,14 +40,17 @@ impl Spec {
     /// `version` is put in for the program's own, so that an upgrade alone is no difference.
     pub fn of(env: &Env, place: &Place, wishes: &Wishes, version: &str) -> Result<Spec> {
         let (env, user) = whose(env, place.manager, wishes)?;
-        let mut arguments = vec!["gateway".to_string()];
+        let (name, word) = place.role.words();
+        let mut arguments = vec![word.to_string()];
         // Without the flag the port is the config's, which may change while the gateway runs.
-        if let Some(port) = wishes.port {
-            arguments.extend(["--port".to_string(), port.to_string()]);
+        match wishes.port {
+            _ if place.role == Role::Node => arguments.push("run".to_string()),
+            Some(port) => arguments.extend(["--port".to_string(), port.to_string()]),
+            None => {}
         }
         let profile = env.profile.as_ref().map_or(String::new(), |name| format!("profile: {name}, "));
         Ok(Spec {
-            description: format!("OpenClaw Gateway ({profile}v{version})"),
+            description: format!("OpenClaw {name} ({profile}v{version})"),
             program: text(&program(&env)?)?,
             arguments,
             directory: text(&env.home)?,
@@ -130,6 +133,7 @@ fn environment(env: &Env, place: &Place, version: &str) -> Result<Vec<(String, S
         vars.push(("OPENCLAW_CONFIG_PATH", text(&env.config_path)?));
     }
     match place.manager {
+        _ if place.role == Role::Node => {}
         Manager::SystemdUser | Manager::SystemdSystem => {
             vars.push(("OPENCLAW_SYSTEMD_UNIT", place.name.clone()));
         }
@@ -137,7 +141,7 @@ fn environment(env: &Env, place: &Place, version: &str) -> Result<Vec<(String, S
         Manager::OpenRc | Manager::Procd => {}
     }
     vars.push(("OPENCLAW_SERVICE_MARKER", "openclaw".to_string()));
-    vars.push(("OPENCLAW_SERVICE_KIND", "gateway".to_string()));
+    vars.push(("OPENCLAW_SERVICE_KIND", place.role.words().1.to_string()));
     vars.push(("OPENCLAW_SERVICE_VERSION", version.to_string()));
     Ok(vars.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
 }

@@ -12,6 +12,7 @@ pub mod model;
 pub mod model_rules;
 pub mod model_wire;
 pub mod node;
+pub mod node_gateway;
 pub mod random;
 pub mod schemas;
 pub mod screen;

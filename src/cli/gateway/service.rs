@@ -115,7 +115,7 @@ pub const PLACE: &[Flag] = &[
 ];
 
 /// The manager asked for, if one was.
-fn manager(context: &Context, args: &Args) -> Result<Option<Manager>> {
+pub fn manager(context: &Context, args: &Args) -> Result<Option<Manager>> {
     match (args.value("manager").and_then(Manager::named), args.has("system")) {
         (Some(manager), true) if !manager.is_system() => {
             Err(Error::usage(format!("--system does not go with --manager {}", manager.name())))
@@ -221,7 +221,7 @@ fn refusal(env: &Env, place: &Place) -> Option<String> {
     }
 }
 
-fn show(context: &Context, args: &Args, action: &str, report: Report) -> Result<()> {
+pub fn show(context: &Context, args: &Args, action: &str, report: Report) -> Result<()> {
     show_as(context, args, action, report, true)
 }
 

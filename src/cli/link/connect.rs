@@ -13,7 +13,7 @@ use crate::device::identity::Identity;
 use crate::device::proof::{Claims, Version};
 use crate::device::tokens::{self, StoredToken};
 use crate::error::{Cause, Error, Kind, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::owners;
 use crate::owners::Holder;
 use crate::protocol::{MAX_PROTOCOL, MIN_PROTOCOL};
@@ -23,11 +23,29 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const ROLE: &str = "operator";
 /// What the command line may need; the gateway grants what the device was paired for.
-const SCOPES: [&str; 3] = ["operator.admin", "operator.approvals", "operator.pairing"];
-const CLIENT: &str = "cli";
+const SCOPES: &[&str] = &["operator.admin", "operator.approvals", "operator.pairing"];
 const FAMILY: &str = if cfg!(target_os = "macos") { "Mac" } else { "Linux" };
+
+/// As what a program connects.
+pub struct Part {
+    pub role: &'static str,
+    pub id: &'static str,
+    pub mode: &'static str,
+    pub scopes: &'static [&'static str],
+    /// Members of `client` and of `connect` that not all have.
+    pub client: Map<String, Value>,
+    pub members: Map<String, Value>,
+}
+
+impl Part {
+    /// The command line's.
+    fn operator(caps: &[&str]) -> Part {
+        let members = Map::from_iter([("caps".to_string(), json!(caps))]);
+        let client = Map::new();
+        Part { role: "operator", id: "cli", mode: "cli", scopes: SCOPES, client, members }
+    }
+}
 
 /// An open session with a gateway and what it said in `hello-ok`.
 pub struct Session {
@@ -37,17 +55,22 @@ pub struct Session {
 
 /// Connects to `target` as the device of `state_dir`, waiting while the gateway says that it is starting.
 pub fn connect(target: &Target, state_dir: &Path, caps: &[&str], deadline: Deadline) -> Result<Session> {
+    connect_as(target, state_dir, &Part::operator(caps), deadline)
+}
+
+/// The same as something else.
+pub fn connect_as(target: &Target, state_dir: &Path, part: &Part, deadline: Deadline) -> Result<Session> {
     loop {
         // The identity is made on first use, so a gateway that is not there leaves no trace on disk.
         let client = Client::open(target, deadline).map_err(|e| target.explain(e, false))?;
         let identity = Identity::load_or_create(state_dir, clock::now_ms())?;
         let stored = target.origin.as_deref().and_then(|gateway| {
-            tokens::load(state_dir, &identity.device_id, ROLE, gateway, target.takes_unnamed)
+            tokens::load(state_dir, &identity.device_id, part.role, gateway, target.takes_unnamed)
         });
-        let error = match handshake(client, target, &identity, stored.as_ref(), caps) {
+        let error = match handshake(client, target, &identity, stored.as_ref(), part) {
             Ok(session) => {
                 if let Some(gateway) = &target.origin {
-                    keep_token(state_dir, gateway, &identity, &session.hello)?;
+                    keep_token(state_dir, gateway, part.role, &identity, &session.hello)?;
                 }
                 return Ok(session);
             }
@@ -68,13 +91,13 @@ fn handshake(
     target: &Target,
     identity: &Identity,
     stored: Option<&StoredToken>,
-    caps: &[&str],
+    part: &Part,
 ) -> Result<Session> {
     let challenge = challenge(&mut client)?;
     if let Some((own, other)) = client.plain_ends() {
         check_holder(own, other, [&target.env.state_dir, &target.env.config_path])?;
     }
-    let params = params(target, identity, stored, caps, &challenge);
+    let params = params(target, identity, stored, part, &challenge);
     let id = client.send("connect", &params)?;
     let hello = client.answer(&id, false, &mut |_, _| {})?;
     Ok(Session { client, hello })
@@ -111,14 +134,14 @@ fn params(
     target: &Target,
     identity: &Identity,
     stored: Option<&StoredToken>,
-    caps: &[&str],
+    part: &Part,
     challenge: &Value,
 ) -> Value {
     let nonce = challenge.get("nonce").and_then(Value::as_str);
     // Gateways of protocol 4 announce capabilities; those of protocol 3 refuse members they do not know and
     // know no signature of version 3.
     let is_newer = challenge.get("capabilities").is_some();
-    let own_scopes = || SCOPES.map(String::from).to_vec();
+    let own_scopes = || part.scopes.iter().map(|scope| scope.to_string()).collect();
     let auth = auth(target, stored, is_newer);
     // A device token is good for its own scopes only.
     let scopes = match stored {
@@ -127,9 +150,9 @@ fn params(
     };
     let text = |key: &str| auth.get(key).and_then(Value::as_str);
     let claims = Claims {
-        client_id: CLIENT,
-        client_mode: CLIENT,
-        role: ROLE,
+        client_id: part.id,
+        client_mode: part.mode,
+        role: part.role,
         scopes: &scopes,
         token: text("token").or_else(|| text("deviceToken")).unwrap_or_default(),
         platform: std::env::consts::OS,
@@ -137,11 +160,16 @@ fn params(
     };
     let version = if is_newer { Version::V3 } else { Version::V2 };
     let device = identity.device_object(version, &claims, clock::now_ms(), nonce);
-    json!({
+    let mut client = json!({"id": (part.id), "version": VERSION, "platform": (claims.platform), "deviceFamily": FAMILY, "mode": (part.mode)});
+    let mut params = json!({
         "minProtocol": MIN_PROTOCOL, "maxProtocol": MAX_PROTOCOL,
-        "client": {"id": CLIENT, "version": VERSION, "platform": claims.platform, "deviceFamily": FAMILY, "mode": CLIENT},
-        "caps": caps, "role": ROLE, "scopes": scopes, "device": device, "auth": auth,
-    })
+        "role": (part.role), "scopes": scopes, "device": device, "auth": auth,
+    });
+    for (place, more) in [(&mut client, &part.client), (&mut params, &part.members)] {
+        place.as_object_mut().into_iter().for_each(|place| place.extend(more.clone()));
+    }
+    params.as_object_mut().into_iter().for_each(|params| params.put("client", client.take()));
+    params
 }
 
 fn auth(target: &Target, stored: Option<&StoredToken>, is_newer: bool) -> Map<String, Value> {
@@ -164,14 +192,14 @@ fn auth(target: &Target, stored: Option<&StoredToken>, is_newer: bool) -> Map<St
 }
 
 /// Keeps the device token the gateway hands out, so that it works without the shared secret later.
-fn keep_token(state_dir: &Path, gateway: &str, identity: &Identity, hello: &Value) -> Result<()> {
+fn keep_token(state_dir: &Path, gateway: &str, role: &str, identity: &Identity, hello: &Value) -> Result<()> {
     let auth = hello.get("auth").unwrap_or(&Value::Null);
     let Some(token) = auth.get("deviceToken").and_then(Value::as_str) else { return Ok(()) };
     let scopes = auth.get("scopes").and_then(Value::as_array).into_iter().flatten();
     let mut scopes: Vec<String> = scopes.filter_map(|s| s.as_str().map(str::to_string)).collect();
     crate::order::sort(&mut scopes);
     let token = StoredToken { token: token.to_string(), scopes, gateway: gateway.to_string() };
-    tokens::store(state_dir, &identity.device_id, ROLE, &token, clock::now_ms())
+    tokens::store(state_dir, &identity.device_id, role, &token, clock::now_ms())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 pub mod client;
 pub mod connect;
 pub mod explain;
+pub mod named;
 pub mod rpc;
 pub mod socket;
 pub mod ssh;

@@ -173,16 +173,16 @@ pub fn settings(env: &mut Env) -> Result<Config> {
 }
 
 /// A gateway elsewhere: whoever comes by another address or another certificate is another one.
-fn origin(url: &str, pin: Option<&Fingerprint>) -> String {
+pub(super) fn origin(url: &str, pin: Option<&Fingerprint>) -> String {
     let url = url.trim_end_matches('/');
     pin.map_or(url.to_string(), |pin| format!("{url} {pin}"))
 }
 
 /// The option that pins a certificate, and the key that does.
-const PIN: &str = "tls-fingerprint";
+pub(super) const PIN: &str = "tls-fingerprint";
 const PIN_KEY: &str = "gateway.remote.tlsFingerprint";
 
-fn pin(tls: bool, text: Option<&str>, source: &str) -> Result<Option<Fingerprint>> {
+pub(super) fn pin(tls: bool, text: Option<&str>, source: &str) -> Result<Option<Fingerprint>> {
     let Some(text) = text else { return Ok(None) };
     if !tls {
         return Err(Error::config(format!(
@@ -260,16 +260,21 @@ fn from_flag(args: &Args, name: &str) -> Option<Secret> {
     Some(Secret { value, source: format!("--{name}") })
 }
 
-/// The credential `name` (token or password) by the one order of sources.
-fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) -> Option<Secret> {
-    if let Some(secret) = from_flag(args, name) {
-        return Some(secret);
-    }
+/// The credential `name` (token or password) that an option or the environment holds.
+pub(super) fn told(env: &Env, args: &Args, name: &str) -> Option<Secret> {
     let upper = name.to_ascii_uppercase();
-    for variable in [format!("OPENCLAW_GATEWAY_{upper}"), format!("CLAWDBOT_GATEWAY_{upper}")] {
-        if let Some(value) = env.var(&variable) {
-            return Some(Secret { value: value.trim().to_string(), source: env.place_of(&variable) });
-        }
+    let variables = [format!("OPENCLAW_GATEWAY_{upper}"), format!("CLAWDBOT_GATEWAY_{upper}")];
+    let of = |variable: &String| {
+        let value = env.var(variable)?.trim().to_string();
+        Some(Secret { value, source: env.place_of(variable) })
+    };
+    from_flag(args, name).or_else(|| variables.iter().find_map(of))
+}
+
+/// The same by the one order of sources.
+fn secret(env: &Env, config: &Config, args: &Args, name: &str, section: &str) -> Option<Secret> {
+    if let Some(secret) = told(env, args, name) {
+        return Some(secret);
     }
     if section == "gateway.auth" && config.str(&file::key(name)).is_some() {
         // One that cannot be read is told by who judges the gateway; without it this is a stranger.

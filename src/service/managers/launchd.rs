@@ -7,12 +7,15 @@ use super::template::{self, fill};
 use crate::env::Env;
 use crate::error::Result;
 use crate::service::spec::Spec;
-use crate::service::{Action, Place, Step, may, must};
+use crate::service::{Action, Place, Role, Step, may, must};
 use rustix::process::getuid;
 
-/// `bot.molt.gateway` or `bot.molt.<profile>`, unless `OPENCLAW_LAUNCHD_LABEL` names another.
-pub fn label(env: &Env) -> String {
+/// `bot.molt.gateway` or `bot.molt.<profile>`, unless `OPENCLAW_LAUNCHD_LABEL` names another; `ai.openclaw.node` for the
+/// node host, as the original has it.
+pub fn label(env: &Env, role: Role) -> String {
     match (env.var("OPENCLAW_LAUNCHD_LABEL"), &env.profile) {
+        (_, None) if role == Role::Node => "ai.openclaw.node".to_string(),
+        (_, Some(profile)) if role == Role::Node => format!("ai.openclaw.node-{profile}"),
         (Some(label), _) => label.trim().to_string(),
         (None, profile) => format!("bot.molt.{}", profile.as_deref().unwrap_or("gateway")),
     }
@@ -38,7 +41,7 @@ pub fn render(place: &Place, spec: &Spec) -> Result<String> {
         environment.push(format!("    <key>{}</key>\n    <string>{}</string>", xml(name)?, xml(value)?));
     }
     fill(
-        template::LAUNCHD,
+        &template::of(template::LAUNCHD, place.role),
         &[
             ("LABEL", xml(&place.name)?),
             ("DESCRIPTION", xml(&spec.description)?),

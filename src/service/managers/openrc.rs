@@ -18,7 +18,7 @@ pub fn render(place: &Place, spec: &Spec) -> Result<String> {
     }
     let (user, directory) = (twice.word(&spec.user)?, twice.word(&spec.directory)?);
     fill(
-        template::OPENRC,
+        &template::of(template::OPENRC, place.role),
         &[
             ("NAME", place.name.clone()),
             ("DESCRIPTION", shell(&spec.description)?),

@@ -15,7 +15,7 @@ pub fn render(place: &Place, spec: &Spec) -> Result<String> {
         environment.push(shell(&format!("{name}={value}"))?);
     }
     fill(
-        template::PROCD,
+        &template::of(template::PROCD, place.role),
         &[
             ("NAME", shell(&place.name)?),
             ("DESCRIPTION", spec.description.clone()),

@@ -6,14 +6,16 @@ use super::template::fill;
 use crate::env::Env;
 use crate::error::Result;
 use crate::service::spec::Spec;
-use crate::service::{Action, Manager, Place, Step, may, must};
+use crate::service::{Action, Manager, Place, Role, Step, may, must};
 
-/// `openclaw-gateway[-<profile>].service`, unless `OPENCLAW_SYSTEMD_UNIT` names another.
-pub fn unit(env: &Env) -> String {
-    let name = match (env.var("OPENCLAW_SYSTEMD_UNIT"), &env.profile) {
+/// `openclaw-gateway[-<profile>].service`, unless `OPENCLAW_SYSTEMD_UNIT` names another; `openclaw-node` likewise.
+pub fn unit(env: &Env, role: Role) -> String {
+    let (_, word) = role.words();
+    let chosen = env.var("OPENCLAW_SYSTEMD_UNIT").filter(|_| role == Role::Gateway);
+    let name = match (chosen, &env.profile) {
         (Some(name), _) => name.trim().trim_end_matches(".service").to_string(),
-        (None, Some(profile)) => format!("openclaw-gateway-{profile}"),
-        (None, None) => "openclaw-gateway".to_string(),
+        (None, Some(profile)) => format!("openclaw-{word}-{profile}"),
+        (None, None) => format!("openclaw-{word}"),
     };
     format!("{name}.service")
 }
@@ -32,6 +34,10 @@ pub fn render(template: &str, place: &Place, spec: &Spec) -> Result<String> {
         // With the dash one that does not exist yet is no failure.
         writable.push(systemd_word(&format!("-{dir}"))?);
     }
+    let (owner, target) = match place.manager.is_system() {
+        true => (format!("User={}", systemd_line(&spec.user)?), "multi-user.target"),
+        false => ("# Of this user's own manager.".to_string(), "default.target"),
+    };
     fill(
         template,
         &[
@@ -42,6 +48,8 @@ pub fn render(template: &str, place: &Place, spec: &Spec) -> Result<String> {
             ("ENVIRONMENT", environment.join("\n")),
             ("USER", systemd_line(&spec.user)?),
             ("WRITABLE", writable.join(" ")),
+            ("OWNER", owner),
+            ("TARGET", target.to_string()),
         ],
     )
 }

@@ -3,12 +3,31 @@
 //! A place holder is a name in capitals between two `@`. What is put in is not looked at again, so no value can
 //! name another. Pure functions.
 use crate::error::{Error, Result};
+use crate::service::Role;
+use std::borrow::Cow;
 
 pub const SYSTEMD_USER: &str = include_str!("../../../systemd/openclaw-gateway.service");
 pub const SYSTEMD_SYSTEM: &str = include_str!("../../../systemd/openclaw-gateway-system.service");
+pub const SYSTEMD_NODE: &str = include_str!("../../../systemd/openclaw-node.service");
 pub const LAUNCHD: &str = include_str!("../../../launchd/bot.molt.gateway.plist");
 pub const OPENRC: &str = include_str!("../../../openrc/openclaw-gateway");
 pub const PROCD: &str = include_str!("../../../procd/openclaw-gateway");
+
+/// The gateway's template in the words of this service.
+pub fn of(template: &str, role: Role) -> Cow<'_, str> {
+    match role {
+        Role::Gateway => Cow::Borrowed(template),
+        Role::Node => Cow::Owned(
+            template
+                .replace("openclaw gateway install", "openclaw node install")
+                .replace(
+                    "the gateway reads its own from its",
+                    "the node host has a token of its own, or reads one from its",
+                )
+                .replace("/gateway.", "/node."),
+        ),
+    }
+}
 
 /// `template` with each place holder replaced by its (quoted) value.
 pub fn fill(template: &str, values: &[(&str, String)]) -> Result<String> {

@@ -13,6 +13,7 @@ mod surroundings;
 mod wish;
 
 pub use surroundings::check;
+pub use wish::variables;
 
 use super::Context;
 use crate::approvals::Rules;
@@ -26,7 +27,8 @@ fn setting<'c>(context: &'c Context, name: &str) -> Option<&'c Value> {
     setting_of(&context.config, &context.agent, name)
 }
 
-fn setting_of<'c>(config: &'c Config, agent: &str, name: &str) -> Option<&'c Value> {
+/// The same by an agent's id.
+pub fn setting_of<'c>(config: &'c Config, agent: &str, name: &str) -> Option<&'c Value> {
     let pointer = format!("/tools/exec/{}", name.replace('.', "/"));
     let listed = config.get("agents.list").and_then(Value::as_array).into_iter().flatten();
     let is_own = |entry: &&Value| id_of(entry).as_deref() == Some(agent);

@@ -103,6 +103,7 @@ impl Surroundings {
             env: self.variables(context, wish, shell, walls.is_some().then_some(temp.as_path()), has_network),
             has_terminal: wish.has_terminal,
             has_input: wish.is_background,
+            is_split: false,
             timeout: wish.timeout,
             walls,
             temp,

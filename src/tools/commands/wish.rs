@@ -129,7 +129,8 @@ fn cwd(context: &Context, arguments: &Value) -> (PathBuf, Option<String>) {
     }
 }
 
-fn variables(arguments: &Value) -> Result<Vec<(String, String)>> {
+/// The variables that a call sets; those that steer programs are refused.
+pub fn variables(arguments: &Value) -> Result<Vec<(String, String)>> {
     let Some(map) = arguments.get("env").and_then(Value::as_object) else { return Ok(Vec::new()) };
     if map.len() > MAX_VARIABLES {
         return Err(Error::invalid(format!("env has more than {MAX_VARIABLES} variables")));
