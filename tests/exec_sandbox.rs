@@ -1,6 +1,6 @@
 //! The walls around commands of agents (issue 13, part 4): ways out are tried, and nothing outside changes and no secret is
 //! read. Each way may fail as it likes, also by a program that is not there.
-use super::exec::{exec, start, workspace};
+use super::exec::{exec, start, tool, workspace};
 use super::harness::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -270,6 +270,30 @@ fn i13_4_within_the_walls_work_goes_on() {
         assert!(!is_error && (want.is_empty() || text == want), "{command}: {text}");
     }
     assert_eq!(std::fs::read_dir(gateway.state_dir().join("gateway/exec")).unwrap().count(), 0);
+}
+
+/// The walls of a command that has ended serve the next one. Nobody comes into the directory of another by that.
+#[test]
+fn i13_4_no_command_reaches_what_another_has_for_itself() {
+    let gateway = start("{}");
+    exec(&gateway, "true");
+    let held = "echo s3cret > $TMPDIR/key; echo $TMPDIR > place; while [ ! -e go ]; do sleep 0.05; done";
+    tool(&gateway, "exec", json!({"command": held, "background": true}));
+    let file = workspace(&gateway).join("place");
+    let place =
+        wait_for("its directory", || std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')));
+    let look = format!("cat {place}/key; ls {place}", place = place.trim());
+    for _ in 0..3 {
+        let (_, text) = exec(&gateway, &look);
+        assert!(text.matches("Permission denied").count() == 2 && !text.contains("s3cret"), "{text}");
+    }
+    std::fs::write(workspace(&gateway).join("go"), "").unwrap();
+    wait_for("its end", || (!Path::new(place.trim()).exists()).then_some(()));
+    for _ in 0..3 {
+        let (_, text) = exec(&gateway, &look);
+        assert!(!text.contains("s3cret"), "{text}");
+        assert_eq!(exec(&gateway, "echo own > $TMPDIR/key; cat $TMPDIR/key").1, "own");
+    }
 }
 
 /// The owner's choices: the network, further directories, no walls at all.

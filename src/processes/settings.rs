@@ -121,8 +121,12 @@ mod tests {
             assert_eq!(found(&dir), "app/conf app/deep hosts");
             assert!(KNOWN.lock().unwrap().contains_key(&dir.join("app")));
         }
+        let mut seen = Seen::default();
+        each(&dir, 2, &mut seen, &mut |_, _, _| {});
+        assert!(seen.holds());
         // Modes of files change nothing about their directory.
         mode(&dir.join("hosts"), 0o600);
+        assert!(!seen.holds(), "nor is what was made of them used again");
         mode(&dir.join("shadow"), 0o644);
         assert_eq!(found(&dir), "app/conf app/deep shadow");
         fs::rename(dir.join("app/key"), dir.join("app/conf")).unwrap();
