@@ -179,10 +179,10 @@ fn drop_privileges() -> bool {
         }
         for capability in 0..=MOST_CAPABILITIES {
             // One that this root does not have cannot be dropped; behind the last one that the kernel knows is none.
-            if libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) < 0 {
+            let is_done = libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;
+            if !is_done && Error::last_os_error().raw_os_error() == Some(libc::EINVAL) {
                 break;
             }
-            libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
         }
         // No privileges for root, and that for good. A root that may not say so has none to begin with.
         libc::prctl(libc::PR_SET_SECUREBITS, 0b11, 0, 0, 0);
