@@ -15,3 +15,4 @@ mod route;
 pub mod sse;
 pub mod tls;
 pub mod trust;
+pub mod upgrade;

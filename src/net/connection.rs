@@ -162,7 +162,7 @@ pub fn switching(head: &Head) -> Result<Vec<u8>, (u16, &'static str)> {
     if !matches!(head.get("sec-websocket-version"), Some("13" | "8")) {
         return Err((400, "Missing or invalid Sec-WebSocket-Version header"));
     }
-    let accept = crate::net::wire::accept_key(key);
+    let accept = crate::protocol::wire::accept_key(key);
     let protocol = head.get("sec-websocket-protocol").and_then(|p| p.split(',').next()).map(str::trim);
     let mut headers = vec![("Sec-WebSocket-Accept", accept.as_str())];
     headers.extend(protocol.filter(|p| !p.is_empty()).map(|p| ("Sec-WebSocket-Protocol", p)));

@@ -3,8 +3,8 @@
 //! A failure prints the seed, which `FUZZ_SEED` repeats.
 use crate::door::head;
 use crate::json::{self, REQUEST_VALUES, Unread};
-use crate::net::wire::Decoder;
 use crate::protocol::frame::Request;
+use crate::protocol::wire::Decoder;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 

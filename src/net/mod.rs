@@ -17,5 +17,4 @@ pub mod print;
 mod refusal;
 pub mod tailscale;
 mod tls;
-pub mod wire;
 pub mod ws;

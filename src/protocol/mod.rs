@@ -5,6 +5,7 @@ pub mod frame;
 pub mod limits;
 pub mod pieces;
 pub mod schema;
+pub mod wire;
 
 /// Oldest and newest protocol version this gateway speaks, on one port.
 pub const MIN_PROTOCOL: u32 = 3;

@@ -16,7 +16,7 @@ pub use super::socket::Deadline;
 use super::socket::{Socket, is_timeout};
 use super::target::Target;
 use super::websocket::{Lost, WebSocket};
-use crate::net::wire::Incoming;
+use crate::protocol::wire::Incoming;
 
 /// Largest answer that is taken, as existing clients do.
 const MAX_MESSAGE: usize = 25 * 1024 * 1024;

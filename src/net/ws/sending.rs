@@ -1,8 +1,8 @@
 //! A frame on its way to the client: written in one call from bytes that may be shared with all other clients.
 use crate::calls::outbox::{Frame, Unsent};
-use crate::net::wire;
 use crate::parts::Parts;
 use crate::protocol::pieces::{self, Pieces};
+use crate::protocol::wire;
 use std::io::{IoSlice, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

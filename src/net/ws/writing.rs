@@ -9,9 +9,9 @@ use crate::calls::outbox::{Frame, Work, is_not_now};
 use crate::door::Stage;
 use crate::door::head::Head;
 use crate::error::Result;
-use crate::net::wire::{self, Decoder};
 use crate::protocol::close::Close;
 use crate::protocol::frame::Payload;
+use crate::protocol::wire::{self, Decoder};
 use crate::sys;
 use std::time::Instant;
 
