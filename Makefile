@@ -41,7 +41,7 @@ CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo watch install interop test-llm test-sdk test-ui test-ui-original torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo watch install interop test-llm test-sdk test-ui test-ui-original test-browser torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -113,6 +113,10 @@ test-ui-original:
 	        mv package/dist/control-ui ui && rm -rf *.tgz package); \
 	done; \
 	OPENCLAW_UI_ORIGINAL="$$pages" $(CARGO) test --test gateway ui::original -- --nocapture
+
+# The control of a real browser over a site of its own; one at a time, for each has a browser.
+test-browser:
+	OPENCLAW_BROWSER=all $(CARGO) test --test gateway browsing:: -- --nocapture --test-threads=1
 
 # 1000 starts, stops, kills, restarts and edits in random order; some minutes.
 torture:

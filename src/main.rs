@@ -6,6 +6,7 @@ mod agent;
 mod agents;
 mod approvals;
 mod backup;
+mod browser;
 mod calls;
 mod cancel;
 mod channels;

@@ -65,6 +65,45 @@ impl Story {
     }
 }
 
+/// Nothing is to be had of a browser without a gateway, and that is said as JSON too. What they print with one tests/browsing/ holds.
+fn browsing(story: &mut Story) {
+    let one = [
+        "close",
+        "console",
+        "cookies",
+        "errors",
+        "pdf",
+        "profiles",
+        "requests",
+        "reset-profile",
+        "screenshot",
+    ];
+    let one = one.iter().chain(&["snapshot", "start", "status", "stop", "tabs"]).map(|name| vec![*name]);
+    let with = [
+        "click e1",
+        "dialog accept",
+        "download e1",
+        "drag e1 e2",
+        "evaluate 1",
+        "fill []",
+        "focus x",
+        "highlight e1",
+        "hover e1",
+        "navigate http://x",
+        "open http://x",
+        "press a",
+        "resize 1 1",
+        "scrollintoview e1",
+        "select e1 a",
+        "type e1 a",
+        "upload e1 a",
+        "wait --text a",
+    ];
+    for words in one.chain(with.iter().map(|line| line.split(' ').collect())) {
+        story.run(&[&["browser"], words.as_slice()].concat());
+    }
+}
+
 /// The schema that the program itself prints.
 fn schema_of(dir: &Path, command: &str) -> jsonschema::Validator {
     let output = gateway::command(dir).args(["help", "json"]).args(command.split(' ')).output().unwrap();
@@ -93,6 +132,7 @@ fn i14_every_command_prints_what_its_schema_says() {
     gateway.stop();
     story.is_lost = true;
     without(&mut story);
+    browsing(&mut story);
     // Nor is anything set up.
     story.dir = gateway::new_dir();
     without(&mut story);

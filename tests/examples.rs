@@ -13,6 +13,7 @@ use std::process::{Output, Stdio};
 
 /// How examples begin that are not run here, and why.
 const NOT_RUN: &[(&str, &str)] = &[
+    ("openclaw browser", "a browser and a page are needed: browsing/"),
     ("openclaw chat", "a conversation at a terminal: chat.rs"),
     ("openclaw channels login", "no channel of this version links a phone"),
     ("openclaw configure", "asks at a terminal: onboard_again.rs"),

@@ -39,7 +39,7 @@ const FLOORS: &[&[&str]] = &[
     &["cron", "nodes", "sessions", "subagents", "workspace"],
     &["deliveries", "models"],
     &["agents"],
-    &["heartbeat", "skills", "slash"],
+    &["browser", "heartbeat", "skills", "slash"],
     // Work that is done for somebody.
     &["backup", "channels", "discovery", "service", "tools", "upkeep"],
     &["agent", "doctor"],

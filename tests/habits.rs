@@ -55,6 +55,7 @@ const LONG: &[(&str, &str)] = &[
         "agent/turn.rs",
         "a turn from its first question to its last answer; what it sets up is a part of its own",
     ),
+    ("cli/mod.rs", "a row a command"),
     ("config/table/keys.rs", "a row a key of the configuration"),
     (
         "config/writing/edit.rs",

@@ -26,6 +26,8 @@ mod bounds_config;
 #[cfg(test)]
 mod bounds_http;
 #[cfg(test)]
+mod browsing;
+#[cfg(test)]
 mod busy;
 #[cfg(test)]
 mod canvas;

@@ -119,7 +119,7 @@ fn i14_10_a_look_tells_what_there_is_and_changes_nothing() {
     assert_eq!(told["carriesOver"], counts, "{told}");
     let unsupported: Vec<&str> =
         told["unsupported"].as_array().unwrap().iter().map(|row| row["feature"].as_str().unwrap()).collect();
-    assert_eq!(unsupported, ["channels", "browser"], "{told}");
+    assert_eq!(unsupported, ["channels"], "{told}");
     assert_eq!(told["services"][0]["name"], "clawdbot-gateway.service");
     assert_eq!((&told["stateDir"], &told["refusal"]), (&json!(old.state()), &Value::Null));
     let (_, text, _) = old.run(&["migrate"]);

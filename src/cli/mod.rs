@@ -9,6 +9,7 @@ mod applied;
 mod approvals;
 mod attach;
 mod backup;
+mod browser;
 mod channels;
 mod chat;
 mod clients;
@@ -98,6 +99,38 @@ pub const COMMANDS: &[Command] = &[
     backup::CREATE,
     backup::restore::COMMAND,
     backup::VERIFY,
+    browser::CLICK,
+    browser::CLOSE,
+    browser::CONSOLE,
+    browser::COOKIES,
+    browser::DIALOG,
+    browser::DOWNLOAD,
+    browser::DRAG,
+    browser::ERRORS,
+    browser::EVALUATE,
+    browser::FILL,
+    browser::FOCUS,
+    browser::HIGHLIGHT,
+    browser::HOVER,
+    browser::NAVIGATE,
+    browser::OPEN,
+    browser::PDF,
+    browser::PRESS,
+    browser::PROFILES,
+    browser::REQUESTS,
+    browser::RESET,
+    browser::RESIZE,
+    browser::SCREENSHOT,
+    browser::SCROLL,
+    browser::SELECT,
+    browser::SNAPSHOT,
+    browser::START,
+    browser::STATUS,
+    browser::STOP,
+    browser::TABS,
+    browser::TYPE,
+    browser::UPLOAD,
+    browser::WAIT,
     channels::COMMAND,
     channels::add::ADD,
     channels::LIST,

@@ -6,7 +6,7 @@ pub const TASKS: &[(&str, &[&str])] = &[
     ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "profiles", "daemon"]),
     ("Nodes", &["node"]),
     ("Channels", &["channels", "message", "pairing"]),
-    ("Agents", &["models", "agents", "sessions", "skills", "cron", "system"]),
+    ("Agents", &["models", "agents", "sessions", "skills", "cron", "browser", "system"]),
     (
         "Settings",
         &[
@@ -32,6 +32,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("approvals", "Say which commands agents may run"),
     ("approvals allowlist", "List programs that are not asked for"),
     ("backup", "Keep configuration, state and workspaces"),
+    ("browser", "Drive a browser: open pages, read and use them"),
     ("config", "Read, check and edit the configuration"),
     ("cron", "Let jobs run at their times"),
     ("daemon", "The same as gateway install, uninstall, start, stop, restart"),

@@ -174,7 +174,6 @@ pub const CHECKS: &[Check] = &[
     check("state.unwritable", Error, "The state directory cannot be written", machine::unwritable),
     guard("summary.attack_surface", Info, "What can be reached", surface::summary),
     check("unsupported.broadcast", Warning, "Broadcast groups are not in this version", unsupported::broadcast),
-    check("unsupported.browser", Warning, "Browser control is not in this version", unsupported::browser),
     check("unsupported.channels", Warning, "Channels are not in this version", unsupported::channels),
     check("unsupported.exec", Warning, "Commands run on this host only, and by tools", unsupported::exec),
     check("unsupported.hooks", Warning, "Hooks of JavaScript are not in this version", unsupported::hooks),

@@ -22,6 +22,7 @@ pub mod watch;
 mod watched;
 mod workers;
 
+use crate::browser;
 use crate::calls::budget::Budget;
 use crate::config::canvas;
 use crate::door::Door;
@@ -96,7 +97,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
     ended.iter().for_each(|line| log::warn!(target: "gateway", "{line}"));
     sockets.open(fresh)?;
     judge.greet(&verdict, sockets.addresses());
-    serve_canvas(&mut sockets, &verdict);
+    serve_parts(&mut sockets, &verdict);
     let process = Process { judge, asked, door: Door::new(), budget: Arc::default(), succession, sockets };
     let _watch = alive::tell(&env, &process.succession)?;
     crate::processes::list::clear(&crate::processes::list::dir(&env.state_dir));
@@ -104,6 +105,7 @@ pub fn run(env: Env, options: Options) -> Result<()> {
         log::warn!(target: "gateway", "this kernel cannot shut commands of agents in (Landlock): each is asked for (docs/exec.md)");
     }
     let result = process.run(verdict, started);
+    browser::end_all();
     crate::processes::list::end_all();
     if result.is_ok() {
         log::info!(target: "gateway", "stopped");
@@ -165,15 +167,21 @@ impl Process {
             verdict.port = fallback.port;
         }
         self.judge.greet(&verdict, self.sockets.addresses());
-        serve_canvas(&mut self.sockets, &verdict);
+        serve_parts(&mut self.sockets, &verdict);
         verdict
     }
 }
 
-fn serve_canvas(sockets: &mut Sockets, verdict: &Verdict) {
+/// The parts that have ports of their own.
+fn serve_parts(sockets: &mut Sockets, verdict: &Verdict) {
     let port = canvas::port(&verdict.config, &verdict.env, verdict.port);
     let scheme = if verdict.config.bool("gateway.tls.enabled") { "https" } else { "http" };
     sockets.serve_canvas(&verdict.plan, port, scheme);
+    browser::set_gateway_port(verdict.port);
+    if !browser::is_on(&verdict.config) {
+        browser::stop_all();
+    }
+    sockets.serve_control(browser::control_port(&verdict.config, &verdict.env));
 }
 
 /// Makes the certificate of a first start, before anybody can come who would look for it; two that start at once make one.

@@ -10,7 +10,7 @@ use crate::net::listener;
 use crate::state::succession::Succession;
 use crate::threads;
 use std::io::Read;
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +26,19 @@ pub struct Sockets {
     open: Vec<Socket>,
 }
 
+/// What is served at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Gateway,
+    /// The canvas and nothing else.
+    Canvas,
+    /// The control of browsers and nothing else.
+    Control,
+}
+
 struct Socket {
     address: SocketAddr,
-    /// It serves the canvas and nothing else.
-    is_canvas: bool,
+    part: Part,
     /// Closing this end for writing stops the thread, which closes its own with the socket.
     stop: UnixStream,
 }
@@ -39,13 +48,13 @@ impl Sockets {
         Sockets { succession, open: Vec::new() }
     }
 
-    /// Where the gateway listens, the canvas's own port aside.
+    /// Where the gateway listens, ports of its parts aside.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.those(false)
+        self.those(Part::Gateway)
     }
 
-    fn those(&self, is_canvas: bool) -> Vec<SocketAddr> {
-        self.open.iter().filter(|socket| socket.is_canvas == is_canvas).map(|socket| socket.address).collect()
+    fn those(&self, part: Part) -> Vec<SocketAddr> {
+        self.open.iter().filter(|socket| socket.part == part).map(|socket| socket.address).collect()
     }
 
     /// Binds what the plan wants and is not open yet; nobody accepts there before `open`.
@@ -55,27 +64,46 @@ impl Sockets {
 
     /// Accepts connections on these from now on.
     pub fn open(&mut self, listeners: Vec<TcpListener>) -> Result<()> {
-        self.open_for(listeners, false)
+        self.open_for(listeners, Part::Gateway)
     }
 
     /// Serves the canvas on this port from now on, and on none that it had before. Without that port it is served on the
     /// gateway's all the same.
     pub fn serve_canvas(&mut self, plan: &Plan, port: Option<u16>, scheme: &str) {
-        let wanted = port.map(|port| plan.addresses(port)).unwrap_or_default();
-        self.close(|socket| socket.is_canvas && !wanted.contains(&socket.address));
-        let Some(port) = port else { return };
-        let held = self.those(true);
-        match plan.listen(port, &held, "canvasHost.port").and_then(|fresh| self.open_for(fresh, true)) {
-            Ok(()) => {
+        match self.serve(Part::Canvas, plan, port, "canvasHost.port") {
+            Some(Ok(port)) => {
                 log::info!(target: "canvas", "pages at {scheme}://{}/__openclaw__/canvas/; the control page has a link to them", SocketAddr::new(plan.host, port))
             }
-            Err(e) => {
+            Some(Err(e)) => {
                 log::warn!(target: "canvas", "the canvas is served on the gateway's port alone: {e}")
             }
+            None => {}
         }
     }
 
-    fn open_for(&mut self, listeners: Vec<TcpListener>, is_canvas: bool) -> Result<()> {
+    /// The same for the control of browsers, on loopback whatever the gateway listens on.
+    pub fn serve_control(&mut self, port: Option<u16>) {
+        let plan = Plan { mode: "loopback".into(), host: Ipv4Addr::LOCALHOST.into(), twin: None };
+        match self.serve(Part::Control, &plan, port, "gateway.port, plus 2") {
+            Some(Ok(port)) => log::info!(target: "browser", "browser control at http://127.0.0.1:{port}"),
+            Some(Err(e)) => {
+                log::warn!(target: "browser", "browsers are controlled by the gateway's own port alone: {e}")
+            }
+            None => {}
+        }
+    }
+
+    /// A part on this port of its own, and on none that it had before; nothing where that is no news.
+    fn serve(&mut self, part: Part, plan: &Plan, port: Option<u16>, named_by: &str) -> Option<Result<u16>> {
+        let wanted = port.map(|port| plan.addresses(port)).unwrap_or_default();
+        self.close(|socket| socket.part == part && !wanted.contains(&socket.address));
+        let port = port?;
+        let held = self.those(part);
+        let opened = plan.listen(port, &held, named_by).and_then(|fresh| self.open_for(fresh, part));
+        Some(opened.map(|()| port))
+    }
+
+    fn open_for(&mut self, listeners: Vec<TcpListener>, part: Part) -> Result<()> {
         for listener in listeners {
             let failed = |e| Error::io("set up a listening socket", e);
             let address = listener.local_addr().map_err(failed)?;
@@ -85,12 +113,16 @@ impl Sockets {
             // stays at that.
             let _ = rustix::net::listen(&listener, BACKLOG);
             let succession = self.succession.clone();
-            let http = if is_canvas { http::serve_canvas } else { http::serve };
-            let service = Service { http, takes_clients: !is_canvas };
+            let http = match part {
+                Part::Gateway => http::serve,
+                Part::Canvas => http::serve_canvas,
+                Part::Control => http::serve_control,
+            };
+            let service = Service { http, takes_clients: part == Part::Gateway };
             let work = move || listener::run(listener, stopped, &succession, service);
             let died = |what| log::error!(target: "gateway/net", "a listener ended by a defect: {what}; restart the gateway");
             threads::spawn("gw-listen", LISTEN_STACK, work, died)?;
-            self.open.push(Socket { address, is_canvas, stop });
+            self.open.push(Socket { address, part, stop });
         }
         Ok(())
     }
@@ -102,13 +134,13 @@ impl Sockets {
         let mut in_the_way = self.addresses();
         in_the_way.retain(|address| plan.overlaps(address, port) && !wanted.contains(address));
         if !in_the_way.is_empty() {
-            self.close(|socket| !socket.is_canvas && in_the_way.contains(&socket.address));
+            self.close(|socket| socket.part == Part::Gateway && in_the_way.contains(&socket.address));
         }
-        // What the canvas has had is the gateway's first.
-        self.close(|socket| socket.is_canvas && wanted.contains(&socket.address));
+        // What its parts have had is the gateway's first.
+        self.close(|socket| socket.part != Part::Gateway && wanted.contains(&socket.address));
         match self.bind(plan, port).and_then(|fresh| self.open(fresh)) {
             Ok(()) => {
-                self.close(|socket| !socket.is_canvas && !wanted.contains(&socket.address));
+                self.close(|socket| socket.part == Part::Gateway && !wanted.contains(&socket.address));
                 Ok(())
             }
             Err(e) => {
@@ -123,11 +155,11 @@ impl Sockets {
         let (gone, kept) = std::mem::take(&mut self.open).into_iter().partition(is_meant);
         self.open = kept;
         let gone: Vec<Socket> = gone;
-        for Socket { address, is_canvas, mut stop } in gone {
+        for Socket { address, part, mut stop } in gone {
             // Failures mean that the other end is closed, which is what is waited for.
             let _ = stop.shutdown(Shutdown::Write).and_then(|()| stop.set_read_timeout(Some(PATIENCE)));
             let _ = stop.read(&mut [0]);
-            let scheme = if is_canvas { "http" } else { "ws" };
+            let scheme = if part == Part::Gateway { "ws" } else { "http" };
             log::info!(target: "gateway/net", "no longer listening on {scheme}://{address}");
         }
     }

@@ -18,8 +18,9 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What is not for HTTP.
-const DENIED: [&str; 14] = [
+const DENIED: [&str; 15] = [
     "apply_patch",
+    "browser",
     "cron",
     "edit",
     "exec",

@@ -7,6 +7,7 @@ mod access;
 mod body;
 pub mod canvas;
 mod connection;
+mod control;
 mod exchange;
 mod folder;
 pub mod hooks;
@@ -164,6 +165,18 @@ pub fn serve_canvas(
     shared: Arc<Shared>,
 ) {
     connection::serve(stream, head, ends, ticket, until, shared, canvas::ROUTES);
+}
+
+/// The same on the port that controls browsers.
+pub fn serve_control(
+    stream: &TcpStream,
+    head: Head,
+    ends: Ends,
+    ticket: Ticket,
+    until: Instant,
+    shared: Arc<Shared>,
+) {
+    connection::serve(stream, head, ends, ticket, until, shared, control::ROUTES);
 }
 
 impl Route {

@@ -162,7 +162,7 @@ fn parse_level(text: &str) -> Option<LevelFilter> {
 impl Log for Front {
     fn enabled(&self, metadata: &Metadata) -> bool {
         // Libraries speak only when something is wrong; what they say in detail may hold headers.
-        let own = ["gateway", "openclaw", "channels"];
+        let own = ["gateway", "openclaw", "channels", "browser"];
         let own = own.iter().any(|name| metadata.target().starts_with(name));
         own || metadata.level() <= Level::Warn
     }

@@ -9,6 +9,7 @@ pub mod agents_edit;
 pub mod agents_files;
 pub mod approvals;
 mod asking;
+mod browser;
 mod channel_pairing;
 pub mod channels;
 pub mod chat;
@@ -151,6 +152,7 @@ methods! {
     "schemas/methods/agents.update.json" Admin Changes Here(agents_edit::update);
     "schemas/methods/approval.history.json" Approvals Reads State(approvals::history);
     "schemas/methods/artifacts.list.json" Read Reads State(empty::answer);
+    "schemas/methods/browser.request.json" Write Changes State(browser::request);
     "schemas/methods/channels.logout.json" Admin Changes Here(channels::logout);
     "schemas/methods/channels.pairing.approve.json" Pairing Changes Here(channel_pairing::approve);
     "schemas/methods/channels.pairing.list.json" Pairing Reads Here(channel_pairing::list);

@@ -6,6 +6,7 @@
 //! above, before it comes here.
 pub mod cage;
 pub mod child;
+pub mod group;
 pub mod keeper;
 mod kept;
 pub mod keys;

@@ -27,7 +27,7 @@ use talks::{
     sessions_send, sessions_spawn,
 };
 pub use web::search::service as search_service;
-use web::{search, web_fetch};
+use web::{browser, search, web_fetch};
 
 use crate::approvals::mode::Mode;
 use crate::calls::{Ask, Provenance};
@@ -49,6 +49,7 @@ use std::time::Duration;
 pub static TOOLS: &[Tool] = &[
     agents_list::TOOL,
     apply_patch::TOOL,
+    browser::TOOL,
     cron::TOOL,
     edit::TOOL,
     exec::TOOL,
@@ -159,6 +160,7 @@ pub fn offered(
     let allowed = policy::allowed(config, agent, provider_ref, session_key, &names);
     let is_ready = |name: &str| match name {
         "web_search" => search::is_ready(config, env),
+        "browser" => browser::is_ready(config),
         "image" => image::is_ready(config, env, provider_ref),
         _ => true,
     };

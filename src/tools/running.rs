@@ -405,6 +405,7 @@ mod tests {
         assert_eq!(
             theirs,
             [
+                "browser",
                 "cron",
                 "exec",
                 "gateway",
@@ -499,7 +500,7 @@ mod tests {
                 "tool write is not allowed here: use one of read",
             ),
             ("exec", json!({}), "tool exec is not allowed here: use one of read"),
-            ("browser", json!({}), "there is no tool \"browser\": use one of read"),
+            ("telescope", json!({}), "there is no tool \"telescope\": use one of read"),
             ("read", json!("{\"path\": "), "not valid JSON"),
             ("read", json!({"offset": 1}), "invalid read arguments: must have required property 'path'"),
             ("read", json!({"path": "../x"}), "is not inside"),

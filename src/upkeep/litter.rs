@@ -34,6 +34,8 @@ const LOGS: Class = Class::new(".log", 10, 64 << 20, DAY);
 /// Files that came with messages; a turn may still look at the young ones.
 const MEDIA: Class = Class::new("", 2000, 1 << 30, DAY);
 const MEDIA_AGE: u64 = 30 * DAY;
+/// Pictures, documents and downloads of browsers.
+const BROWSER_AGE: u64 = 7 * DAY;
 /// What the trash may hold, however young but for an hour, and how long.
 const TRASH: Class = Class::new("", 20, 1 << 30, 60 * 60 * 1000);
 const TRASH_AGE: u64 = 30 * DAY;
@@ -119,10 +121,14 @@ fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
 }
 
 fn old_media(state_dir: &Path) -> Vec<(PathBuf, u64)> {
-    let (now, all) = (clock::now_ms(), sweep::matching(&state_dir.join("media").join("inbound"), &MEDIA));
-    let (old, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(changed, ..)| changed + MEDIA_AGE <= now);
-    let old = old.into_iter().map(|(_, size, path)| (path, size));
-    old.chain(MEDIA.beyond(rest, now)).collect()
+    let now = clock::now_ms();
+    let of = |name: &str, age: u64| {
+        let all = sweep::matching(&state_dir.join("media").join(name), &MEDIA);
+        let (old, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(changed, ..)| changed + age <= now);
+        let old = old.into_iter().map(|(_, size, path)| (path, size));
+        old.chain(MEDIA.beyond(rest, now)).collect::<Vec<_>>()
+    };
+    [of("inbound", MEDIA_AGE), of("browser", BROWSER_AGE)].concat()
 }
 
 fn long_logs(state_dir: &Path) -> Vec<PathBuf> {

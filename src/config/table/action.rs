@@ -42,9 +42,9 @@ impl Action {
     /// Whether this version has the part that the action is about. Without it the keys are kept and do nothing.
     pub fn is_here(self) -> bool {
         match self {
-            Action::Channels | Action::Cron | Action::Heartbeat | Action::Hooks => true,
+            Action::Browser | Action::Channels | Action::Cron | Action::Heartbeat | Action::Hooks => true,
             Action::Logging | Action::Secret => true,
-            Action::Browser | Action::Gmail | Action::Web => false,
+            Action::Gmail | Action::Web => false,
         }
     }
 }

@@ -40,7 +40,6 @@ const FEATURES: &[Feature] = &[
         "webhooks are here (docs/webhooks.md), those with a transform (a program in JavaScript), the Gmail watcher and presets beside gmail are not",
     ),
     feature("exec", exec, "commands run on this machine, shut in and by the owner's rules (docs/exec.md)"),
-    feature("browser", browser, KEEP),
     feature("web_search", web_search, "Brave, SearXNG and Perplexity are here (docs/tools.md)"),
     feature("media", media, KEEP),
     feature("memory", memory, "`memory_search` looks for words in MEMORY.md and memory/*.md"),
@@ -188,10 +187,6 @@ fn exec(config: &Config, _: &Env) -> Option<String> {
         said(in_tools(&["exec", "host"], &|host| host == "node"), "commands on nodes (tools.exec.host)"),
         said(config.bool("commands.bash"), "commands from chats (commands.bash)"),
     ])
-}
-
-fn browser(config: &Config, _: &Env) -> Option<String> {
-    said(is_on(config, "browser"), "browser control")
 }
 
 fn web_search(config: &Config, _: &Env) -> Option<String> {

@@ -15,10 +15,6 @@ fn told(ctx: &Ctx, id: &str) -> Vec<Finding> {
     }))
 }
 
-pub fn browser(ctx: &Ctx) -> Vec<Finding> {
-    told(ctx, "browser")
-}
-
 pub fn channels(ctx: &Ctx) -> Vec<Finding> {
     told(ctx, "channels")
 }

@@ -1,0 +1,265 @@
+//! Tabs: listed, opened, brought to the front, closed, and led to an address.
+use super::ask::{Ctx, done, order};
+use super::cdp::{Wait, none};
+use super::events::text;
+use super::policy::{Policy, Verdict};
+use super::world::Browser;
+use crate::error::{Error, Kind, Result};
+use crate::json::json;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long a page may take to load, milliseconds.
+const LOAD: u64 = 20_000;
+const MOST_LOAD: u64 = 120_000;
+
+pub fn missing() -> Error {
+    Error::not_found("tab not found")
+}
+
+/// The page that an id, or the beginning of one, means.
+pub fn named(browser: &Browser, named: &str) -> Result<String> {
+    let world = browser.world();
+    let ids = || world.pages.iter().map(|page| page.target.as_str());
+    let meant: Vec<&str> = ids()
+        .filter(|id| id.get(..named.len()).is_some_and(|start| start.eq_ignore_ascii_case(named)))
+        .collect();
+    match meant.as_slice() {
+        [] => Err(missing()),
+        [one] => Ok((*one).to_string()),
+        many => many
+            .iter()
+            .find(|id| id.eq_ignore_ascii_case(named))
+            .map(|id| (*id).to_string())
+            .ok_or_else(|| Error::new(Kind::Conflict, "ambiguous target id prefix")),
+    }
+}
+
+/// The page that was used last; an empty one where there is none.
+pub fn latest(browser: &Browser, wait: &Wait) -> Result<String> {
+    let found = |world: &mut super::world::World| {
+        world.pages.iter().max_by_key(|page| page.used).map(|page| page.target.clone())
+    };
+    // A browser that has just begun tells of its page in a moment.
+    match browser.wait_for("tabs", &wait.at_most(Duration::from_millis(700)), found) {
+        Ok(target) => Ok(target),
+        Err(_) => make(browser, wait),
+    }
+}
+
+fn make(browser: &Browser, wait: &Wait) -> Result<String> {
+    let made = browser.cdp.call("", "Target.createTarget", json!({"url": "about:blank"}), wait)?;
+    let target = text(&made, "/targetId").to_string();
+    browser.wait_for("open a tab", wait, |world| world.page(&target).map(|_| ()))?;
+    Ok(target)
+}
+
+/// Title and address as they are now.
+pub fn facts(browser: &Browser, target: &str, wait: &Wait) -> (String, String) {
+    let told = browser.cdp.call(
+        "",
+        "Target.getTargetInfo",
+        json!({"targetId": target}),
+        &wait.at_most(Duration::from_secs(3)),
+    );
+    match told {
+        Ok(told) => {
+            (text(&told, "/targetInfo/title").to_string(), text(&told, "/targetInfo/url").to_string())
+        }
+        Err(_) => {
+            (String::new(), browser.world().page(target).map(|page| page.url.clone()).unwrap_or_default())
+        }
+    }
+}
+
+fn all(browser: &Browser, wait: &Wait) -> Result<Vec<Value>> {
+    let told = browser.cdp.call("", "Target.getTargets", none(), wait)?;
+    let infos = told.get("targetInfos").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut pages: Vec<(u64, Value)> = {
+        let mut world = browser.world();
+        let shown = infos.iter().filter_map(|info| {
+            let page = world.page(text(info, "/targetId"))?;
+            Some((page.used, page.tab(text(info, "/title"), text(info, "/url"))))
+        });
+        shown.collect()
+    };
+    pages.sort_by_key(|(used, _)| std::cmp::Reverse(*used));
+    Ok(pages.into_iter().map(|(_, tab)| tab).collect())
+}
+
+pub fn list(ctx: &Ctx) -> Result<Value> {
+    let tabs = match ctx.running() {
+        None => return Ok(json!({"running": false, "tabs": []})),
+        Some(browser) => all(&browser, &ctx.within(5000, 5000))?,
+    };
+    Ok(json!({"running": true, "tabs": tabs}))
+}
+
+pub fn open(ctx: &Ctx) -> Result<Value> {
+    let url = ctx.need("url")?;
+    check(ctx, url)?;
+    let browser = ctx.ensure()?;
+    let wait = ctx.within(LOAD, MOST_LOAD);
+    let target = make(&browser, &wait)?;
+    let session = touch(&browser, &target)?;
+    if url != "about:blank"
+        && let Err(error) = lead(&browser, &target, &session, url, &wait)
+    {
+        // Nobody knows of it yet.
+        browser.cdp.tell("", "Target.closeTarget", json!({"targetId": target}));
+        return Err(error);
+    }
+    let (title, url) = facts(&browser, &target, &wait);
+    Ok(json!({"targetId": target, "title": title, "url": url, "type": "page"}))
+}
+
+/// The session of a page that is used now, which is brought to the front.
+pub fn touch(browser: &Browser, target: &str) -> Result<String> {
+    let (session, is_front) = {
+        let mut world = browser.world();
+        let used = world.tick();
+        let is_front = world.front == target;
+        let page = world.page(target).ok_or_else(missing)?;
+        page.used = used;
+        let session = page.session.clone();
+        world.front = target.to_string();
+        (session, is_front)
+    };
+    if !is_front {
+        browser.cdp.tell(&session, "Page.bringToFront", none());
+    }
+    Ok(session)
+}
+
+fn meant(ctx: &Ctx, name: &str) -> Result<(std::sync::Arc<Browser>, String)> {
+    let browser = ctx.need_running()?;
+    let target = named(&browser, name)?;
+    Ok((browser, target))
+}
+
+pub fn focus(ctx: &Ctx) -> Result<Value> {
+    let (browser, target) = meant(ctx, ctx.need("targetId")?)?;
+    bring(&browser, &target, &ctx.within(5000, 5000))?;
+    Ok(json!({"ok": true}))
+}
+
+fn bring(browser: &Browser, target: &str, wait: &Wait) -> Result<()> {
+    touch(browser, target)?;
+    order(&browser.cdp, "", "Target.activateTarget", json!({"targetId": target}), wait)
+}
+
+pub fn close(ctx: &Ctx) -> Result<Value> {
+    let (browser, target) = meant(ctx, ctx.rest)?;
+    shut(&browser, &target, &ctx.within(5000, 5000))?;
+    Ok(json!({"ok": true}))
+}
+
+/// Closes a page, and waits until it is gone.
+pub fn shut(browser: &Browser, target: &str, wait: &Wait) -> Result<()> {
+    order(&browser.cdp, "", "Target.closeTarget", json!({"targetId": target}), wait)?;
+    browser.wait_for("close", wait, |world| world.page(target).is_none().then_some(()))
+}
+
+pub fn action(ctx: &Ctx) -> Result<Value> {
+    let wait = ctx.within(5000, 5000);
+    match ctx.text("action") {
+        Some("new") => {
+            let browser = ctx.ensure()?;
+            let target = make(&browser, &wait)?;
+            touch(&browser, &target)?;
+            return Ok(
+                json!({"ok": true, "tab": {"targetId": target, "title": "", "url": "about:blank", "type": "page"}}),
+            );
+        }
+        Some("list") => {
+            let tabs = ctx.running().map(|browser| all(&browser, &wait)).transpose()?.unwrap_or_default();
+            return Ok(json!({"ok": true, "tabs": tabs}));
+        }
+        Some("close" | "select") => {}
+        _ => return Err(Error::invalid("unknown tab action")),
+    }
+    let is_select = ctx.text("action") == Some("select");
+    let index = ctx.number("index");
+    if is_select && index.is_none() {
+        return Err(Error::invalid("index is required"));
+    }
+    let browser = ctx.need_running()?;
+    let tabs = all(&browser, &wait)?;
+    let tab = tabs.get(index.unwrap_or(0.0).max(0.0) as usize).ok_or_else(missing)?;
+    let target = text(tab, "/targetId").to_string();
+    if is_select {
+        bring(&browser, &target, &wait)?
+    } else {
+        shut(&browser, &target, &wait)?
+    }
+    Ok(done(&target, none()))
+}
+
+pub fn navigate(ctx: &Ctx) -> Result<Value> {
+    let url = ctx.need("url")?;
+    check(ctx, url)?;
+    let (browser, target, session) = ctx.page()?;
+    let wait = ctx.within(LOAD, MOST_LOAD);
+    let is_loaded = lead(&browser, &target, &session, url, &wait)?;
+    let (_, url) = facts(&browser, &target, &wait);
+    let more = if is_loaded { json!({"url": url}) } else { json!({"url": url, "loading": true}) };
+    Ok(done(&target, more))
+}
+
+/// Before a browser is started for it.
+fn check(ctx: &Ctx, url: &str) -> Result<()> {
+    let policy = Policy::of(ctx.config);
+    match policy.judge(url) {
+        Verdict::Yes => Ok(()),
+        Verdict::No(error) => Err(error),
+        // The look-up is the browser's thread's, which asks for each redirect too.
+        Verdict::Ask(_) => Ok(()),
+    }
+}
+
+/// Leads a page to an address and waits until it is loaded; `false` where that takes longer than is waited for. One that
+/// crashes on its way, as the first of a browser may, is led there once more.
+fn lead(browser: &Browser, target: &str, session: &str, url: &str, wait: &Wait) -> Result<bool> {
+    let led = lead_once(browser, target, session, url, wait);
+    let has_crashed = || browser.world().page(target).is_some_and(|page| page.has_crashed);
+    if led.is_err() && has_crashed() { lead_once(browser, target, session, url, wait) } else { led }
+}
+
+fn lead_once(browser: &Browser, target: &str, session: &str, url: &str, wait: &Wait) -> Result<bool> {
+    let before = {
+        let mut world = browser.world();
+        let page = world.page(target).ok_or_else(missing)?;
+        (page.blocked, page.has_crashed) = (None, false);
+        page.loaded
+    };
+    let told = browser.cdp.call(session, "Page.navigate", json!({"url": url}), wait);
+    let blocked = |browser: &Browser| browser.world().page(target).and_then(|page| page.blocked.clone());
+    if let Some(why) = blocked(browser) {
+        return Err(Error::invalid(why).with("reason", "navigation_blocked"));
+    }
+    let told = told?;
+    match text(&told, "/errorText") {
+        "" => {}
+        // What is downloaded is no page.
+        "net::ERR_ABORTED" if told.get("isDownload").and_then(Value::as_bool) == Some(true) => {
+            return Ok(true);
+        }
+        why => return Err(Error::unavailable(format!("{url} does not open: {why}"))),
+    }
+    if told.get("loaderId").is_none() {
+        return Ok(true);
+    }
+    let loaded = browser.wait_for("load", wait, |world| match world.page(target) {
+        None => Some(Err(missing())),
+        Some(page) if page.blocked.is_some() || page.loaded > before => Some(page.check()),
+        Some(page) => page.check().err().map(Err),
+    });
+    if let Some(why) = blocked(browser) {
+        return Err(Error::invalid(why).with("reason", "navigation_blocked"));
+    }
+    match loaded {
+        Ok(end) => end.map(|()| true),
+        Err(e) if e.kind == Kind::AgentTimeout => Ok(false),
+        Err(e) => Err(e),
+    }
+}

@@ -1,0 +1,161 @@
+//! How browsers come and go: found, started, used by all ways in, ended by whatever happens.
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+/// Processes that have this directory on their command line.
+fn of(dir: &std::path::Path) -> usize {
+    let wanted = dir.to_string_lossy().into_owned();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter(|entry| {
+        std::fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&wanted))
+    })
+    .count()
+}
+
+#[test]
+fn i15_4_without_a_browser_one_sentence_says_what_to_install() {
+    let gateway = Gateway::start(&Setup::config(
+        json!({"browser": {"executablePath": "/nowhere/chromium", "noSandbox": true}}),
+    ));
+    let mut client = Client::operator(&gateway, 4);
+    let status = client.ok("browser.request", json!({"method": "GET", "path": "/"}));
+    assert_eq!((&status["running"], &status["detectedBrowser"]), (&json!(false), &Value::Null));
+    for (params, want) in [
+        (json!({"method": "POST", "path": "/start"}), "browser.executablePath not found: /nowhere/chromium"),
+        (json!({"method": "PUT", "path": "/start"}), "method must be GET, POST, or DELETE"),
+        (json!({"method": "GET"}), "method and path are required"),
+        (json!({"method": "GET", "path": "/nosuch"}), "Not Found"),
+        (json!({"method": "POST", "path": "/trace/start"}), "not supported: trace/start"),
+        (json!({"method": "POST", "path": "/tabs/focus", "body": {"targetId": "x"}}), "browser not running"),
+        (json!({"method": "POST", "path": "/navigate", "body": {}}), "url is required"),
+        (json!({"method": "GET", "path": "/tabs", "query": {"profile": "x"}}), "Profile \"x\" not found"),
+    ] {
+        let error = client.fails("browser.request", params.clone());
+        assert!(error["message"].as_str().unwrap().contains(want), "{params}: {error}");
+        // What the service says stands beside, as its port says it.
+        let is_asked = params["path"].is_string() && params["method"] != "PUT";
+        assert_eq!(error["details"]["error"] == error["message"], is_asked, "{error}");
+    }
+}
+
+#[test]
+fn i15_4_one_that_ends_at_its_start_or_cannot_be_executed_is_an_answer() {
+    let dir = gateway::new_dir();
+    let (dies, plain) = (dir.join("dies"), dir.join("plain"));
+    std::fs::write(&dies, "#!/bin/sh\necho 'ERROR: no usable display' >&2\nexit 3\n").unwrap();
+    std::fs::set_permissions(&dies, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(&plain, "").unwrap();
+    for (program, want) in [(dies, "no usable display"), (plain, "cannot be executed")] {
+        let gateway = Gateway::start(&Setup::config(
+            json!({"browser": {"executablePath": program, "noSandbox": true}}),
+        ));
+        let mut client = Client::operator(&gateway, 4);
+        let error = client.fails("browser.request", json!({"method": "POST", "path": "/start"}));
+        assert!(error["message"].as_str().unwrap().contains(want), "{error}");
+        client.ok("health", json!({}));
+    }
+}
+
+#[test]
+fn i15_4_the_control_port_takes_the_secret_alone_and_nobody_is_forged() {
+    let gateway = Gateway::start(&Setup::config(json!({"browser": {"enabled": true, "noSandbox": true}})));
+    let port = gateway.port + 2;
+    wait_for("the control port", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    let ask = |head: &str, body: &str| {
+        http::raw(port, &format!("{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()))
+    };
+    let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+    let host = format!("Host: 127.0.0.1:{port}\r\n");
+    let status = ask(&format!("GET / HTTP/1.1\r\n{host}{bearer}"), "");
+    assert!(status.status == 200 && status.body.contains("\"running\":false"), "{status:?}");
+    assert_eq!(ask(&format!("GET / HTTP/1.1\r\n{host}"), "").status, 401);
+    assert_eq!(ask(&format!("GET / HTTP/1.1\r\n{host}Authorization: Bearer wrong\r\n"), "").status, 401);
+    assert_eq!(
+        ask(&format!("POST /stop HTTP/1.1\r\n{host}{bearer}Origin: https://evil.example\r\n"), "").status,
+        403
+    );
+    let text = ask(&format!("POST /stop HTTP/1.1\r\n{host}{bearer}Content-Type: text/plain\r\n"), "{}");
+    assert!(text.status == 400 && text.body.contains("application/json"), "{text:?}");
+    let missing = ask(&format!("GET /nosuch HTTP/1.1\r\n{host}{bearer}"), "");
+    assert!(missing.status == 404 && missing.body.trim() == "{\"error\":\"Not Found\"}", "{missing:?}");
+    let none = Gateway::start(&Setup::config(json!({})));
+    assert!(std::net::TcpStream::connect(("127.0.0.1", none.port + 2)).is_err(), "nobody asked for it");
+}
+
+#[test]
+fn i15_4_nothing_is_left_whichever_is_killed() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(json!({}));
+    world.open("/");
+    let profile = world.gateway.state_dir().join("browser/openclaw/user-data");
+    let pid = world.get("/", json!({}))["pid"].as_u64().unwrap();
+    // The browser first: it is started again when it is needed, over the locks that it has left.
+    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    wait_for("its end", || (world.get("/", json!({}))["running"] == json!(false)).then_some(()));
+    world.open("/");
+    assert!(of(&profile) > 0);
+    // Then the gateway.
+    world.gateway.kill();
+    wait_within(2 * DEADLINE, "the end of the browser", || (of(&profile) == 0).then_some(()));
+}
+
+#[test]
+fn i15_4_pages_that_fight_cost_themselves_only() {
+    if !is_wanted(false) {
+        return;
+    }
+    let mut world = World::new(json!({}));
+    let nagging = world.open("/alerts");
+    let nag = world.reference("button \"Nag\"");
+    let _ = world.ask("POST", "/act", json!({"kind": "click", "ref": nag, "timeoutMs": 5000}));
+    wait_for("the end of the page that nags", || {
+        let told = world.get("/tabs", json!({}));
+        (!told["tabs"].as_array().unwrap().iter().any(|tab| tab["targetId"] == json!(nagging))).then_some(())
+    });
+    world.open("/endless");
+    world.get("/tabs", json!({}));
+    world.open("/");
+    assert!(world.snapshot().contains("Hello"));
+    let why = world.refused(
+        "POST",
+        "/act",
+        json!({"kind": "evaluate", "fn": "new Promise(() => {})", "timeoutMs": 1000}),
+    );
+    assert!(why.contains("did not answer in time"), "{why}");
+    assert_eq!(world.value("1 + 1"), 2);
+}
+
+#[test]
+fn i15_4_the_command_line_drives_it_too_and_stop_ends_it() {
+    if !is_wanted(true) {
+        return;
+    }
+    let world = World::new(json!({}));
+    let cli = |args: &[&str]| {
+        let out = world.gateway.cli(&[&["browser"], args].concat());
+        (
+            out.status.code(),
+            String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr),
+        )
+    };
+    let (code, said) = cli(&["open", &world.site.url("/")]);
+    assert_eq!(code, Some(0), "{said}");
+    let (_, shown) = cli(&["snapshot"]);
+    let change =
+        shown.lines().find(|line| line.contains("button \"Change\"")).unwrap_or_else(|| panic!("{shown}"));
+    let reference = change.split("[ref=").nth(1).unwrap().trim_end_matches(']');
+    assert_eq!(cli(&["click", reference]).0, Some(0));
+    assert_eq!(cli(&["evaluate", "document.getElementById('out').textContent"]).1.trim(), "clicked");
+    let (code, said) = cli(&["click", "e999", "--json"]);
+    assert!(code != Some(0) && said.contains("Unknown ref"), "{said}");
+    assert!(cli(&["tabs"]).1.contains("Home"));
+    let told: Value = serde_json::from_str(&cli(&["stop", "--json"]).1).unwrap();
+    assert_eq!(told["stopped"], json!(true));
+    assert!(cli(&["status"]).1.contains("running: false"));
+    let profile = world.gateway.state_dir().join("browser/openclaw/user-data");
+    wait_for("the end of the browser", || (of(&profile) == 0).then_some(()));
+}
