@@ -105,6 +105,7 @@ fn config() -> Value {
     json!({
         "gateway": {"mode": "local", "port": gateway::free_port(), "auth": {"token": TOKEN}},
         "channels": {"telegram": {"enabled": true, "botToken": "1:a"}, "discord": {"token": "x"}},
+        "plugins": {"entries": {"telegram": {"enabled": true}, "memory-core": {"enabled": true}}},
         "browser": {"enabled": true},
     })
 }

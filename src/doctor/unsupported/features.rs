@@ -209,9 +209,11 @@ fn memory(config: &Config, _: &Env) -> Option<String> {
     some([said(search, "search by embeddings"), said(flush, "memory flush")])
 }
 
-fn plugins(config: &Config, _: &Env) -> Option<String> {
+/// What is a plugin there and a part of this program: the memory's tools, and channels.
+fn plugins(config: &Config, env: &Env) -> Option<String> {
     let is_off = config.is_set("plugins.enabled") && !config.bool("plugins.enabled");
-    let plugins = if is_off { Vec::new() } else { names(config, "plugins.entries") };
+    let mut plugins = if is_off { Vec::new() } else { names(config, "plugins.entries") };
+    plugins.retain(|name| name != "memory-core" && !is_spoken_for(config, env, name));
     let load = !is_off && plugins.is_empty() && is_on(config, "plugins.load");
     some([counted(&plugins, "plugin"), said(load, "plugins")])
 }

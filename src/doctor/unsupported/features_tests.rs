@@ -48,6 +48,10 @@ fn n_2_relatives() {
     for (text, want) in [
         ("{tools: {web: {search: {provider: 'grok', apiKey: 'k'}}}}", "web search by Grok"),
         ("{plugins: {entries: {a: {enabled: true}, b: {enabled: false}}}}", "1 plugin (a)"),
+        (
+            "{plugins: {entries: {'memory-core': {enabled: true}, telegram: {enabled: true}, x: {enabled: true}}}}",
+            "1 plugin (x)",
+        ),
         ("{messages: {tts: {auto: 'always'}}}", "spoken replies"),
         ("{hooks: {internal: {enabled: true}}}", "internal hooks"),
         ("{agents: {defaults: {memorySearch: {provider: 'openai'}}}}", "search by embeddings"),
