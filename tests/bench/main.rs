@@ -8,6 +8,7 @@
 //! from the measured one.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
 mod acts;
+mod chat;
 mod http;
 mod limit;
 mod load;
@@ -124,6 +125,7 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     strangers::strangers(scale, report)?;
     turns::restart(scale, report)?;
     turns::first_token(scale, report)?;
+    chat::first_word(scale, report)?;
     turns::long_transcript(scale, report)?;
     sessions::many(scale, report)?;
     turns::streaming(scale, report)?;
