@@ -4,8 +4,11 @@ use super::harness::gateway::{command, new_dir};
 use super::harness::schemas::check_output;
 use super::harness::terminal::Terminal;
 use super::harness::*;
+use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 const FILE: &str = "{\n  // mine\n  gateway: {mode: 'local', auth: {token: 'canary-of-sixteen'}},\n  logging: {level: 'info'},\n}\n";
 
@@ -20,7 +23,9 @@ fn desk(script: &str) -> PathBuf {
     let editor = dir.join("bin/nano");
     let head = "#!/bin/sh\nline=; case \"$1\" in +*) line=$1; shift;; esac\nf=$1\n";
     std::fs::write(&editor, format!("{head}cd '{}'\n{script}\n", dir.display())).unwrap();
-    std::fs::set_permissions(editor, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).unwrap();
+    // The same by a name that is no editor's of a terminal.
+    std::fs::hard_link(editor, dir.join("bin/edits")).unwrap();
     dir
 }
 
@@ -30,15 +35,28 @@ fn config(dir: &Path) -> PathBuf {
 
 fn edit(dir: &Path) -> std::process::Command {
     let mut command = command(dir);
-    command.args(["config", "edit"]).env("EDITOR", dir.join("bin/nano"));
+    command.args(["config", "edit"]).env("EDITOR", dir.join("bin/edits"));
     command
 }
 
-/// No copy is left, and the file is as private as before.
+/// At a terminal.
+fn edit_shown(dir: &Path) -> Terminal {
+    let mut command = edit(dir);
+    command.env("EDITOR", dir.join("bin/nano"));
+    Terminal::start(command, 80)
+}
+
+/// The copies that lie there.
+fn copies(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("home/.openclaw")).unwrap().flatten();
+    let copies = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("edit-"));
+    copies.map(|entry| entry.path()).collect()
+}
+
+/// No copy is left.
 fn check_clean(dir: &Path) {
-    let left: Vec<_> = std::fs::read_dir(dir.join("home/.openclaw")).unwrap().flatten().collect();
-    let copies = left.iter().filter(|entry| entry.file_name().to_string_lossy().starts_with("edit-"));
-    assert_eq!(copies.count(), 0, "{left:?}");
+    let left = copies(dir);
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -80,7 +98,7 @@ fn i14_6_after_a_mistake_the_editor_is_opened_at_its_line() {
     let dir = desk(
         "echo \"$line\" >> lines; if [ -e once ]; then sed -i 's/loud/warn/' \"$f\"; else touch once; sed -i \"s/'info'/'loud'/\" \"$f\"; fi",
     );
-    let mut terminal = Terminal::start(edit(&dir), 80);
+    let mut terminal = edit_shown(&dir);
     terminal.wait_text(0, "e to edit again, d to discard? [e]");
     assert!(terminal.text().contains('^'), "a caret: {}", terminal.text());
     terminal.type_line("e");
@@ -98,7 +116,7 @@ fn i14_6_what_somebody_else_changed_meanwhile_is_not_lost_unseen() {
         "sed -i \"s/'info'/'debug'/\" \"$f\"; [ -e once ] || sed -i 's/canary-of-sixteen/another-of-sixteen/' home/.openclaw/openclaw.json; touch once",
     );
     let theirs = FILE.replace("canary-of", "another-of");
-    let mut terminal = Terminal::start(edit(&dir), 80);
+    let mut terminal = edit_shown(&dir);
     terminal.wait_text(0, "d to discard? [e]");
     assert!(terminal.text().contains("somebody else has changed"), "{}", terminal.text());
     assert!(terminal.text().contains("gateway.auth.token"), "{}", terminal.text());
@@ -113,12 +131,105 @@ fn i14_6_what_somebody_else_changed_meanwhile_is_not_lost_unseen() {
 #[test]
 fn i14_6_what_loses_the_secret_is_forced_only_when_asked() {
     let dir = desk("echo '{gateway: {mode: \"local\", tailscale: {mode: \"serve\"}}}' > \"$f\"");
-    let mut terminal = Terminal::start(edit(&dir), 80);
+    let mut terminal = edit_shown(&dir);
     terminal.wait_text(0, "f to force");
     terminal.type_line("f");
     let (status, shown) = terminal.end();
     assert_eq!(status, Some(0), "{shown}");
     assert!(!std::fs::read_to_string(config(&dir)).unwrap().contains("canary"));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn i14_f9_a_signal_takes_the_copy_away_and_ends_the_editor() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        let dir = desk("echo 'x: \"canary-new\"' > \"$f\"; touch begun; exec sleep 60");
+        let mut terminal = edit_shown(&dir);
+        wait_for("the editor", || dir.join("begun").exists().then_some(()));
+        assert_eq!(copies(&dir).len(), 1);
+        terminal.signal(signal);
+        assert_eq!(terminal.status().signal(), Some(signal.as_raw()), "{}", terminal.text());
+        check_clean(&dir);
+        assert_eq!(std::fs::read_to_string(config(&dir)).unwrap(), FILE);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+    // Ctrl-C is the editor's while it runs, and ends the command at its question.
+    let dir = desk("trap : INT; touch begun; while [ ! -e go ]; do sleep 0.05; done; echo '{' > \"$f\"");
+    let mut terminal = edit_shown(&dir);
+    wait_for("the editor", || dir.join("begun").exists().then_some(()));
+    terminal.signal(Signal::INT);
+    std::fs::write(dir.join("go"), "").unwrap();
+    terminal.wait_text(0, "e to edit again, d to discard? [e]");
+    terminal.signal(Signal::INT);
+    assert_eq!(terminal.status().signal(), Some(Signal::INT.as_raw()), "{}", terminal.text());
+    check_clean(&dir);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn i14_f9_what_a_killed_edit_left_is_swept_and_in_no_backup() {
+    let dir = desk("touch begun; while [ ! -e go ]; do sleep 0.05; done");
+    let mut killed = edit_shown(&dir);
+    wait_for("the editor", || dir.join("begun").exists().then_some(()));
+    let mut other = edit(&dir).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the other one", || (copies(&dir).len() == 2).then_some(()));
+    killed.signal(Signal::KILL);
+    killed.status();
+    let backup = |args: &[&str]| {
+        let output =
+            command(&dir).args(["backup", "create", "--json", "--output"]).args(args).output().unwrap();
+        text(&output).0
+    };
+    let told = backup(&["b.tar", "--dry-run"]);
+    assert_eq!(told.matches("a copy of the configuration for an editor").count(), 2, "{told}");
+    let doctor = |args: &[&str]| text(&command(&dir).arg("doctor").args(args).output().unwrap()).0;
+    assert!(!doctor(&[]).contains("sessions.litter"), "young ones may have just been made");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
+    for copy in copies(&dir) {
+        std::fs::File::open(copy).unwrap().set_modified(old).unwrap();
+    }
+    let told = doctor(&[]);
+    assert!(told.contains("sessions.litter"), "{told}");
+    assert_eq!(copies(&dir).len(), 2, "looking changes nothing");
+    doctor(&["--fix", "--yes"]);
+    assert_eq!(copies(&dir).len(), 1, "the one that is worked upon stays");
+    std::fs::write(dir.join("go"), "").unwrap();
+    other.wait().unwrap();
+    check_clean(&dir);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn i14_f13_an_editor_of_the_terminal_is_refused_without_one() {
+    let dir = desk("touch begun; sleep 60");
+    let mut nano = edit(&dir);
+    nano.env("EDITOR", format!("{} -w", dir.join("bin/nano").display()));
+    let mut found = command(&dir);
+    found.args(["config", "edit"]).env("PATH", dir.join("bin"));
+    for mut command in [nano, found] {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let (_, stderr) = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(" needs a terminal") && stderr.contains("openclaw config set"), "{stderr}");
+    }
+    assert!(!dir.join("begun").exists());
+    check_clean(&dir);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn i14_f8_what_somebody_else_has_saved_already_is_said_so() {
+    let dir = desk("sed -i \"s/'info'/'debug'/\" \"$f\"; cp \"$f\" home/.openclaw/openclaw.json");
+    let mut terminal = edit_shown(&dir);
+    terminal.wait_text(0, "d to discard? [e]");
+    terminal.type_line("e");
+    let (status, shown) = terminal.end();
+    assert!(
+        status == Some(0) && shown.contains("Nothing to save: somebody else has saved the same"),
+        "{shown}"
+    );
+    assert!(!shown.contains("Saved"), "{shown}");
+    check_clean(&dir);
     std::fs::remove_dir_all(dir).unwrap();
 }
 

@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files::real;
 use crate::json::json;
+use crate::upkeep::edits;
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::Metadata;
@@ -216,6 +217,8 @@ impl Plan {
             Some("not a regular file")
         } else if meta.len() > MAX_FILE && meta.is_file() {
             Some("larger than 8 GiB")
+        } else if is_ours && meta.is_dir() && edits::is_name(name) {
+            Some("a copy of the configuration for an editor")
         } else if is_ours && meta.is_file() && (name.ends_with(".tmp") || name.ends_with(".lock")) {
             Some("a lock or an interrupted write")
         } else {

@@ -45,6 +45,13 @@ impl Lock {
         Ok(take(&file, path)?.then_some(Lock { file }))
     }
 
+    /// Whether a process holds the lock on `path`. Creates nothing.
+    pub fn is_held(path: &Path) -> bool {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+        let file = File::options().read(true).custom_flags(flags).open(path);
+        file.is_ok_and(|file| quirks::lock(&file, path).is_ok_and(|taken| !taken))
+    }
+
     /// Puts `text` into the locked file in place of what it holds.
     pub fn note(&self, text: &str) -> std::io::Result<()> {
         self.file.set_len(0)?;
@@ -81,8 +88,9 @@ mod tests {
     #[test]
     fn a_lock_is_held_until_dropped() {
         let path = std::env::temp_dir().join(format!("lock-{}", std::process::id()));
+        assert!(!Lock::is_held(&path) && !path.exists());
         let held = Lock::try_now(&path).unwrap();
-        assert!(held.is_some());
+        assert!(held.is_some() && Lock::is_held(&path));
         assert!(Lock::try_now(&path).unwrap().is_none());
         let late = Lock::wait_for(&path, PAUSE).unwrap_err();
         assert!(late.retryable() && late.message().contains("holds the lock file"), "{late}");

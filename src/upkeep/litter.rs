@@ -4,6 +4,7 @@
 //! are bounded by `logging`.
 //!
 //! Runs on the store thread once at the start and once a day, and for `doctor --fix`. Only removes, oldest first.
+use super::edits;
 use crate::agents::Agents;
 use crate::clock;
 use crate::config::Config;
@@ -140,10 +141,11 @@ fn long_logs(state_dir: &Path) -> Vec<PathBuf> {
     long.map(|(_, _, path)| path).collect()
 }
 
-/// What deleted agents left, and copies that were sent.
+/// What deleted agents left, copies that were sent, and those of the configuration that a killed `config edit` left.
 fn old_dirs(state_dir: &Path) -> Vec<(PathBuf, u64)> {
     let mut found = old_in(&state_dir.join("trash"), TRASH_AGE, &TRASH);
     found.extend(old_in(&state_dir.join("media").join("outbound"), OUTBOUND_AGE, &OUTBOUND));
+    found.extend(edits::left(state_dir).into_iter().map(|dir| (dir.clone(), weight(&dir))));
     found
 }
 

@@ -1,6 +1,7 @@
 //! `openclaw config get|file|validate|schema|diff`: looking at the configuration.
 //!
 //! Works on the file alone, with the gateway up or down, and writes nothing. Changing it is `edit.rs`, going back `rollback.rs`.
+mod copy;
 mod diff;
 pub mod edit;
 pub mod list;

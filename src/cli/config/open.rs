@@ -2,6 +2,7 @@
 //!
 //! The editor works upon a private copy below the state directory, which goes at the end. The file itself is written
 //! once, as by `config set`, and only if it is still the one that was copied.
+use super::copy::Copy;
 use super::diff::show;
 use super::edit::{effect, explain, terms};
 use super::{invalid, warn};
@@ -13,15 +14,11 @@ use crate::config::plan::plan;
 use crate::config::write::{self, Base, Change, Terms};
 use crate::env::Env;
 use crate::error::{Cause, Error, Kind, Result};
-use crate::{files, ids};
+use crate::files;
 use rustix::termios::isatty;
-use signal_hook::consts::SIGINT;
-use signal_hook::flag;
-use std::io::stdin;
-use std::path::{Path, PathBuf};
+use std::io::{stdin, stdout};
+use std::path::Path;
 use std::process::{Command as Process, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub const COMMAND: Command = Command {
     summary: "Open the configuration in your editor and check it when that is closed",
@@ -40,15 +37,9 @@ pub const COMMAND: Command = Command {
 const KNOW_LINES: [&str; 12] =
     ["vi", "vim", "nvim", "view", "nano", "pico", "emacs", "emacsclient", "micro", "joe", "mcedit", "mg"];
 
-/// A directory of the copy's own, so that what an editor puts beside it goes too.
-struct Copy(PathBuf);
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        // What cannot be removed stays private.
-        let _ = files::remove_tree(&self.0);
-    }
-}
+/// Editors that would wait for keys for ever without one.
+const NEED_TERMINALS: [&str; 10] =
+    ["vi", "vim", "nvim", "view", "nano", "pico", "micro", "joe", "mcedit", "mg"];
 
 /// What is to be done with a text that cannot be written.
 enum Next {
@@ -59,26 +50,16 @@ enum Next {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let env = &context.env;
     let editor = editor(env)?;
-    // The terminal's Ctrl-C is the editor's while it runs.
-    let asks = Arc::new(AtomicBool::new(true));
-    flag::register_conditional_default(SIGINT, asks.clone())
-        .map_err(|e| Error::io("watch for signals", e))?;
     let mut base = Config::inspect(&mut env.clone());
     let before = match files::read_text(&env.config_path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => "{\n}\n".to_string(),
         read => read.map_err(|e| Error::io(format_args!("read {}", env.display(&env.config_path)), e))?,
     };
-    let dir = Copy(env.state_dir.join(format!("edit-{}", ids::hex(8)?)));
-    files::private_dir(&dir.0)?;
-    let file = dir.0.join("openclaw.json");
-    files::write_atomic(&file, before.as_bytes())?;
+    let copy = Copy::make(&env.state_dir, &before)?;
     let (mut line, mut force) = (None, args.has("force"));
     loop {
-        asks.store(false, Ordering::SeqCst);
-        let edited = open(env, &editor, &file, line);
-        asks.store(true, Ordering::SeqCst);
-        edited?;
-        let text = files::read_text(&file).map_err(|e| Error::io("read what the editor saved", e))?;
+        open(env, &editor, &copy, line)?;
+        let text = files::read_text(copy.file()).map_err(|e| Error::io("read what the editor saved", e))?;
         if text == before {
             context.out.line("Nothing changed.");
             return Ok(());
@@ -101,24 +82,34 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// The words of the owner's editor, for a shell.
 fn editor(env: &Env) -> Result<String> {
-    if let Some(named) = env.var("VISUAL").or_else(|| env.var("EDITOR")) {
-        return Ok(named.to_string());
-    }
     let dirs = env.program_dirs(&[]);
-    let found = ["vi", "nano"].into_iter().find(|name| dirs.iter().any(|dir| dir.join(name).is_file()));
-    found
-        .map(str::to_string)
-        .ok_or_else(|| Error::usage("no editor: set VISUAL or EDITOR to one that is here"))
+    let is_here = |name: &&str| dirs.iter().any(|dir| dir.join(name).is_file());
+    let named = env.var("VISUAL").or_else(|| env.var("EDITOR")).map(str::to_string);
+    let editor = named.or_else(|| ["vi", "nano"].into_iter().find(is_here).map(str::to_string));
+    let editor = editor.ok_or_else(|| Error::usage("no editor: set VISUAL or EDITOR to one that is here"))?;
+    let name = name(&editor);
+    if NEED_TERMINALS.contains(&name) && !(isatty(stdin()) && isatty(stdout())) {
+        return Err(Error::usage(format!(
+            "{name} needs a terminal, and this is none; from a script: {}, or set EDITOR to a program that needs none",
+            env.command("config set <key> <value>")
+        )));
+    }
+    Ok(editor)
 }
 
-fn open(env: &Env, editor: &str, file: &Path, line: Option<u64>) -> Result<()> {
+/// The program of these words, without its directory.
+fn name(editor: &str) -> &str {
     let program = editor.split_whitespace().next().unwrap_or_default();
-    let name = program.rsplit('/').next().unwrap_or_default();
+    program.rsplit('/').next().unwrap_or_default()
+}
+
+fn open(env: &Env, editor: &str, copy: &Copy, line: Option<u64>) -> Result<()> {
+    let name = name(editor);
     let mut process = Process::new("/bin/sh");
     process.arg("-c").arg(format!("{editor} \"$@\"")).arg(editor);
-    process.args(line.filter(|_| KNOW_LINES.contains(&name)).map(|line| format!("+{line}"))).arg(file);
+    process.args(line.filter(|_| KNOW_LINES.contains(&name)).map(|line| format!("+{line}"))).arg(copy.file());
     env.hide_own(&mut process);
-    let status = process.stdin(Stdio::inherit()).status().map_err(|e| Error::io("start the editor", e))?;
+    let status = copy.edit(process.stdin(Stdio::inherit()))?;
     match status.success() {
         true => Ok(()),
         false => Err(Error::new(Kind::Aborted, format!("{name} ended with {status}; nothing was changed"))),
@@ -144,6 +135,10 @@ fn put(context: &Context, args: &Args, base: &Config, text: &str, force: bool) -
         }
         _ => explain(error),
     })?;
+    if !written.written {
+        context.out.line("Nothing to save: somebody else has saved the same meanwhile.");
+        return Ok(());
+    }
     warn(context, args, &new);
     let applied = running.and_then(|running| running.wait(context));
     show(context, &plan(base, &new), base, &new, true);
