@@ -498,3 +498,85 @@ fn s_m7_names_that_steer_a_terminal_are_not_completed() {
     let told = chat.text();
     assert!(!told.contains("]0;pwn") && !told.contains('\u{202e}'), "{told:?}");
 }
+
+#[test]
+fn i14_f1_tabs_of_a_paste_are_sent_as_they_are() {
+    let world = World::echo();
+    let mut chat = world.chat();
+    chat.keys("\x1b[200~all:\n\tmake\tx\x1b[201~");
+    chat.sees("> all:\n      make    x");
+    chat.keys(ENTER);
+    said(&chat, "You said all:");
+    assert_eq!(words(&world.server.requests(1)[0]["body"]), "all:\n\tmake\tx");
+    let history = std::fs::read_to_string(world.gateway.state_dir().join("chat-history.jsonl")).unwrap();
+    assert_eq!(history, "\"all:\\n\\tmake\\tx\"\n");
+    bye(chat);
+}
+
+#[test]
+fn i14_f4_an_agent_that_is_not_there_ends_the_chat_before_it_begins() {
+    let world = World::echo();
+    for args in [&["chat", "--agent", "nope"][..], &["chat", "--session", "agent:nope:x"]] {
+        let (status, shown) = world.chat_as(80, args, &[]).end();
+        assert!(status == Some(1) && shown.contains("unknown agent id \"nope\"; there are: main"), "{shown}");
+    }
+    let mut chat = world.chat_as(80, &["chat", "--agent", "main"], &[]);
+    chat.wait_screen("the prompt", is_ready);
+    chat.keys(CTRL_D);
+    assert_eq!(chat.status().code(), Some(0));
+}
+
+/// The configuration is read anew, so that a chat survives another secret and another port.
+#[test]
+fn i14_f10_f11_an_open_chat_follows_a_new_secret_and_a_new_port() {
+    let server = ModelServer::start(vec![Reply::By(|request| texts(&["You said ", &words(request)]))]);
+    let mut config = server.config();
+    let port = gateway::free_port();
+    config["gateway"]["port"] = json!(port);
+    let setup = Setup { config, port_in_config: true, ..Setup::default() };
+    let mut gateway = Gateway::spawn(&setup, port);
+    wait_for("the gateway", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    let mut chat = Terminal::start(
+        {
+            let mut chat = command(&gateway.dir);
+            chat.arg("chat");
+            chat
+        },
+        80,
+    );
+    chat.wait_screen("the prompt", is_ready);
+    let set = |key: &str, value: &str| {
+        let output = gateway.cli_env(&["config", "set", key, value], &[]);
+        assert!(output.status.success(), "{:?}", crate::cli::text(&output));
+    };
+    chat.keys("half a li");
+    set("gateway.auth.token", "another-token-of-this-test");
+    chat.wait_screen("the new secret", |screen| screen.all().contains("Connected again."));
+    chat.keys("ne\r");
+    said(&chat, "You said half a line");
+    assert!(!gateway.log().contains("token mismatch"), "no wrong secret was shown: {}", gateway.log());
+    let other = gateway::free_port();
+    set("gateway.port", &other.to_string());
+    chat.wait_screen("the new port", |screen| screen.all().matches("Connected again.").count() == 2);
+    chat.keys("still there\r");
+    said(&chat, "You said still there");
+    bye(chat);
+    gateway.stop();
+}
+
+#[test]
+fn i14_f11_what_was_being_typed_is_kept_when_the_gateway_lets_nobody_in() {
+    let world = World::echo();
+    let env = [("OPENCLAW_GATEWAY_TOKEN", TOKEN)];
+    let mut chat = world.chat_as(80, &["chat"], &env);
+    chat.wait_screen("the prompt", is_ready);
+    chat.keys("an unfinished line");
+    chat.sees("> an unfinished line");
+    let output =
+        world.gateway.cli_env(&["config", "set", "gateway.auth.token", "another-token-of-this-test"], &[]);
+    assert!(output.status.success(), "{:?}", crate::cli::text(&output));
+    let (status, shown) = chat.end();
+    assert!(status == Some(1) && shown.contains("Up brings it back"), "{shown}");
+    let history = std::fs::read_to_string(world.gateway.state_dir().join("chat-history.jsonl")).unwrap();
+    assert_eq!(history, "\"an unfinished line\"\n");
+}

@@ -18,7 +18,7 @@ impl Chat {
     pub(super) fn submit(&mut self) {
         let (text, mut files) = self.line.message();
         let typed = self.line.text().to_string();
-        if text.is_empty() && files.is_empty() {
+        if text.trim().is_empty() && files.is_empty() {
             return;
         }
         let shown: String = typed.chars().map(|c| self.line.shown(c).unwrap_or(c.to_string())).collect();

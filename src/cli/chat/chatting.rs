@@ -3,7 +3,7 @@ use super::complete::Words;
 use super::history::History;
 use super::keys::{Key, Keys};
 use super::line::Line;
-use super::row::Row;
+use super::row::{DIM, Row};
 use super::screen::{Live, Screen};
 use super::talk::Talk;
 use super::terminal::{Signals, Terminal};
@@ -163,6 +163,16 @@ impl Chat {
         view.live()
     }
 
+    /// What is being typed is not lost with a chat that ends by itself.
+    fn keep_unsent(&mut self) {
+        let (text, _) = self.line.message();
+        let is_private = self.line.text().starts_with(' ');
+        if !text.trim().is_empty() && !is_private && self.history.add(&text).is_ok() {
+            self.talk
+                .note(DIM, "What you were typing is in the history: Up brings it back in the next chat.");
+        }
+    }
+
     fn resize(&mut self) {
         let (columns, rows) = Terminal::size();
         self.screen.resize(columns, rows);
@@ -187,6 +197,7 @@ impl Chat {
             News::Lost(error) => self.lost(&error),
             News::Back => self.back(),
             News::Refused(error) => {
+                self.keep_unsent();
                 self.failed = Some(error);
                 self.is_over = true;
             }

@@ -3,6 +3,7 @@
 //! A long paste, and a picture, is one character of a private range that stands for it (`Part`), so that it is passed
 //! over and taken away as one; people see its name in brackets.
 use super::keys::Key;
+use super::row;
 use crate::clean;
 use crate::cli::fold;
 use crate::parts::Parts;
@@ -62,7 +63,6 @@ impl Line {
     pub fn insert(&mut self, text: &str) {
         let fits = |c: char| part_of(c).is_none() && (c == '\n' || c == '\t' || !clean::is_unfit(c));
         let text: String = text.chars().filter(|c| fits(*c)).collect();
-        let text = text.replace('\t', "    ");
         if text.lines().count() > FOLDED_LINES || text.chars().count() > FOLDED_CHARS {
             return self.put_part(Part::Text(text));
         }
@@ -88,8 +88,11 @@ impl Line {
         self.at = from + text.len();
     }
 
-    /// What one of its characters shows.
+    /// What one of its characters shows, if not itself.
     pub fn shown(&self, c: char) -> Option<String> {
+        if c == '\t' {
+            return Some(" ".repeat(row::TAB));
+        }
         Some(match self.parts.get(part_of(c)?)? {
             Part::Text(text) => format!("[{} lines pasted]", text.lines().count()),
             Part::File(path) => format!("[{}]", path.file_name().unwrap_or_default().to_string_lossy()),
@@ -106,7 +109,8 @@ impl Line {
                 None => text.push(c),
             }
         }
-        (text.trim().to_string(), files)
+        // Tabs at the ends are cells of what was pasted.
+        (text.trim_matches([' ', '\n']).to_string(), files)
     }
 
     /// Does what the key says, if it is about the text.

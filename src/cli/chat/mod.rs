@@ -24,13 +24,19 @@ mod way;
 
 use super::agent::named_session;
 use super::link::client::Deadline;
+use super::link::connect::Session;
 use super::link::rpc;
+use super::link::target::Target;
 use super::parse::Args;
 use super::waiting::Waiting;
 use super::{Command, Context, Flag};
 use crate::error::{Error, Result};
+use crate::json::json;
 use chatting::Chat;
+use serde_json::Value;
 use std::io::{IsTerminal, stdin, stdout};
+use std::sync::Arc;
+use std::time::Instant;
 use terminal::{Signals, Terminal};
 
 pub const COMMAND: Command = Command {
@@ -69,6 +75,29 @@ pub fn is_possible() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
+/// Refuses a session whose agent the gateway does not have, where it was named.
+fn check_agent(opened: &mut Session, target: &Target, key: &str) -> Result<()> {
+    let Some((agent, _)) = key.strip_prefix("agent:").and_then(|rest| rest.split_once(':')) else {
+        return Ok(());
+    };
+    opened.client.set_deadline(Deadline::after(Instant::now(), CONNECT_MS));
+    let told = rpc::request(opened, target, "agents.list", &json!({}), false);
+    opened.client.set_deadline(Deadline::after(Instant::now(), 0));
+    // Other gateways may not tell; what is wrong is told by each message then.
+    let Ok(told) = told else { return Ok(()) };
+    let all: Vec<&str> = told
+        .get("agents")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row.get("id")?.as_str())
+        .collect();
+    if all.is_empty() || all.contains(&agent) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("unknown agent id {agent:?}; there are: {}", all.join(", "))))
+}
+
 /// A chat in the session of that name, until its end.
 pub fn converse(context: &Context, args: &Args, session: Option<&str>) -> Result<()> {
     if !is_possible() {
@@ -78,13 +107,17 @@ pub fn converse(context: &Context, args: &Args, session: Option<&str>) -> Result
     }
     let (target, _) = rpc::target(context, args)?;
     let deadline = Deadline::after(context.started, args.millis("timeout", 1)?.unwrap_or(CONNECT_MS));
-    let opened = {
+    let (opened, key) = {
         let _waiting = Waiting::begin(context.out, &format!("asking the gateway at {}", target.url));
-        way::open(&target, &context.env.state_dir, deadline)?
+        let mut opened = way::open(&target, &context.env.state_dir, deadline)?;
+        let key = named_session(session, args.filled("agent")?, &opened.hello);
+        check_agent(&mut opened, &target, &key)?;
+        (opened, key)
     };
-    let key = named_session(session, args.filled("agent")?, &opened.hello);
     let signals = Signals::watch()?;
-    let way = way::Way::new(target, context.env.state_dir.clone(), opened, &signals)?;
+    let (env, args) = (context.env.clone(), args.clone());
+    let again: way::Again = Arc::new(move || rpc::target_now(&env, &args));
+    let way = way::Way::new(target, again, context.env.state_dir.clone(), opened, &signals)?;
     let is_plain = context.env.var("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
     let terminal = Terminal::enter(is_plain)?;
     let mut chat = Chat::new(context, way, key, is_plain);

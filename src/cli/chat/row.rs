@@ -16,6 +16,9 @@ pub const RED: u8 = 31;
 pub const YELLOW: u8 = 33;
 pub const CYAN: u8 = 36;
 
+/// Columns of a tab.
+pub const TAB: usize = 4;
+
 /// A line of any length, a style for each character.
 #[derive(Default)]
 pub struct Styled(Vec<(char, u8)>);
@@ -30,7 +33,7 @@ impl Styled {
     pub fn put(&mut self, style: u8, text: &str) {
         for c in text.chars() {
             match c {
-                '\t' => (0..4).for_each(|_| self.0.push((' ', style))),
+                '\t' => (0..TAB).for_each(|_| self.0.push((' ', style))),
                 '\n' => self.0.push((' ', style)),
                 c if !is_unfit(c) => self.0.push((c, style)),
                 _ => {}

@@ -65,6 +65,7 @@ fn typed(line: &Line, prompt: &str, width: usize) -> (Vec<Row>, (usize, usize)) 
     for (at, c) in line.text().char_indices() {
         let shown = line.shown(c);
         let (style, text) = match &shown {
+            Some(blanks) if c == '\t' => (PLAIN, blanks.as_str()),
             Some(name) => (BOLD, name.as_str()),
             None => (PLAIN, &*c.encode_utf8(&mut buffer)),
         };
@@ -129,6 +130,7 @@ mod tests {
         check("abcdefgh", 0, &["> abcdef", "  gh"], (1, 4));
         check("abcdefgh", 2, &["> abcdef", "  gh"], (1, 2));
         check("日本語語", 0, &["> 日本語", "  語"], (1, 4));
+        check("a\tb", 1, &["> a    b"], (0, 7));
         check("a\nb", 0, &["> a", "  b"], (1, 3));
         check("a\nb", 2, &["> a", "  b"], (0, 3));
         check("e\u{301}x", 1, &["> e\u{301}x"], (0, 3));

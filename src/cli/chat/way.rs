@@ -6,14 +6,15 @@ use super::terminal::Signals;
 use crate::cli::link::client::{self, Deadline};
 use crate::cli::link::connect::{Session, connect};
 use crate::cli::link::rpc;
-use crate::cli::link::target::Target;
+use crate::cli::link::target::{Secret, Target};
 use crate::error::{Error, Kind, Result};
 use crate::threads;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,12 @@ pub enum News {
     Refused(Error),
 }
 
+/// Which gateway it is by now, and with which secret: its configuration may change while a chat goes on.
+pub type Again = Arc<dyn Fn() -> Result<Target> + Send + Sync>;
+
+/// What a try came to, and where it went.
+type Came = (Target, Result<Session>);
+
 pub struct Way {
     pub target: Target,
     state_dir: PathBuf,
@@ -59,7 +66,8 @@ pub struct Way {
     asked: Vec<(String, What)>,
     news: VecDeque<News>,
     signals: std::os::unix::net::UnixStream,
-    coming: Option<Receiver<Result<Session>>>,
+    again: Again,
+    coming: Option<Receiver<Came>>,
     pause: Duration,
     next_try: Option<Instant>,
     lost_at: Instant,
@@ -67,15 +75,42 @@ pub struct Way {
 }
 
 /// Connects for a chat; the tools of its turns are told.
-pub fn open(target: &Target, state_dir: &std::path::Path, deadline: Deadline) -> Result<Session> {
+pub fn open(target: &Target, state_dir: &Path, deadline: Deadline) -> Result<Session> {
     let mut session = connect(target, state_dir, &["tool-events"], deadline)?;
     rpc::check_state_dir(target, &session.hello)?;
     session.client.set_deadline(Deadline::after(Instant::now(), 0));
     Ok(session)
 }
 
+/// Connects by what the configuration says now, or said last if it cannot be read; where the secret is refused that was
+/// changed just then, by the new one.
+fn open_again(last: Target, again: &Again, state_dir: &Path) -> Came {
+    let deadline = || Deadline::after(Instant::now(), TRY_MS);
+    let target = again().unwrap_or(last);
+    let session = open(&target, state_dir, deadline());
+    let is_refused = session.as_ref().is_err_and(|error| error.kind == Kind::Unauthorized);
+    let changed = is_refused.then(|| again().ok()).flatten().filter(|newer| !is_same(newer, &target));
+    match changed {
+        Some(newer) => (newer.clone(), open(&newer, state_dir, deadline())),
+        None => (target, session),
+    }
+}
+
+/// Whether both are reached by the same address and secrets.
+fn is_same(one: &Target, other: &Target) -> bool {
+    let value = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.value.clone());
+    let of = |target: &Target| (target.url.to_string(), value(&target.token), value(&target.password));
+    of(one) == of(other)
+}
+
 impl Way {
-    pub fn new(target: Target, state_dir: PathBuf, session: Session, signals: &Signals) -> Result<Way> {
+    pub fn new(
+        target: Target,
+        again: Again,
+        state_dir: PathBuf,
+        session: Session,
+        signals: &Signals,
+    ) -> Result<Way> {
         let now = Instant::now();
         let signals = signals.waker().map_err(|e| Error::io("make a pair of sockets", e))?;
         let (asked, news, coming) = (Vec::new(), VecDeque::new(), None);
@@ -87,6 +122,7 @@ impl Way {
             asked,
             news,
             signals,
+            again,
             coming,
             pause,
             next_try: None,
@@ -185,12 +221,13 @@ impl Way {
 
     fn connect_again(&mut self) {
         match self.coming.as_ref().map(|coming| coming.try_recv()) {
-            Some(Ok(Ok(session))) => {
+            Some(Ok((target, Ok(session)))) => {
                 (self.session, self.coming, self.heard_at) = (Some(session), None, Instant::now());
+                self.target = target;
                 self.news.push_back(News::Back);
             }
-            Some(Ok(Err(error))) => {
-                self.coming = None;
+            Some(Ok((target, Err(error)))) => {
+                (self.target, self.coming) = (target, None);
                 // Whoever starts may not know its clients yet, or have no room for them.
                 let passes = matches!(
                     error.kind,
@@ -219,11 +256,11 @@ impl Way {
     fn begin(&mut self) {
         self.next_try = None;
         let (sender, receiver) = mpsc::channel();
-        let (target, dir) = (self.target.clone(), self.state_dir.clone());
+        let (target, again, dir) = (self.target.clone(), self.again.clone(), self.state_dir.clone());
         let Ok(mut waker) = self.signals.try_clone() else { return self.try_later() };
         let work = move || {
             // The chat may have ended meanwhile.
-            let _ = sender.send(open(&target, &dir, Deadline::after(Instant::now(), TRY_MS)));
+            let _ = sender.send(open_again(target, &again, &dir));
             let _ = waker.write_all(&[1]);
         };
         match threads::bare("cli-connect", STACK, work) {

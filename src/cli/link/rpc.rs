@@ -67,8 +67,17 @@ pub fn target_to_read(context: &Context, args: &Args) -> Result<Target> {
     resolve(context, args, settings).map(|(target, _)| target)
 }
 
+/// The same as the configuration says now, for who stays longer than it.
+pub fn target_now(env: &Env, args: &Args) -> Result<Target> {
+    resolve_in(env, args, Config::load).map(|(target, _)| target)
+}
+
 fn resolve(context: &Context, args: &Args, load: fn(&mut Env) -> Result<Config>) -> Result<(Target, Config)> {
-    let mut env = context.env.clone();
+    resolve_in(&context.env, args, load)
+}
+
+fn resolve_in(env: &Env, args: &Args, load: fn(&mut Env) -> Result<Config>) -> Result<(Target, Config)> {
+    let mut env = env.clone();
     // With --url nothing of the config is used for the call, so a broken one does not matter.
     let config = if args.value("url").is_some() { Config::inspect(&mut env) } else { load(&mut env)? };
     Ok((Target::resolve(&env, &config, args)?, config))

@@ -2,7 +2,7 @@
 use crate::error::{Error, Result};
 
 /// The raw values of one command line.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Args {
     pub(super) flags: Vec<(&'static str, String)>,
     pub positionals: Vec<String>,
