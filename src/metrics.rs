@@ -46,7 +46,8 @@ metrics! {
     EventsDropped Counter "eventsDropped" "events_dropped_total" "Events that a slow client did not get.";
     RunsStarted Counter "runsStarted" "runs_started_total" "Turns of agents that began.";
     RunsEnded Counter "runsEnded" "runs_ended_total" "Turns that ended.";
-    RunsFailed Counter "runsFailed" "runs_failed_total" "Turns that failed or were stopped.";
+    RunsFailed Counter "runsFailed" "runs_failed_total" "Turns that failed; a stopped one did not.";
+    RunsStopped Counter "runsStopped" "runs_stopped_total" "Turns that were stopped before their end.";
     ModelCalls Counter "modelCalls" "model_calls_total" "Requests to model servers, retries included.";
     ModelMs CounterMs "modelMs" "model_seconds_total" "Time that these took.";
     TokensIn Counter "tokensIn" "tokens_in_total" "Tokens that models read, from their caches too.";

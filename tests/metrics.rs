@@ -58,3 +58,22 @@ fn i10_6_all_who_tell_the_numbers_tell_the_same() {
         assert!(page.body.contains(&format!("requests_total{{method=\"health\"}} {n}\n")), "{}", page.body);
     }
 }
+
+/// What somebody stopped has not failed.
+#[test]
+fn i14_f5_stopped_turns_are_counted_apart_from_failed_ones() {
+    let half = Reply::Stream(vec![Step::Text("half".into()), Step::Gate, Step::Done]);
+    let (_server, gateway) = with_model(vec![half]);
+    let mut client = Client::operator(&gateway, 4);
+    client.ok("chat.send", json!({"sessionKey": "main", "message": "go", "idempotencyKey": "a1"}));
+    client.event_where("chat", |p| p["state"] == "delta");
+    client.ok("chat.abort", json!({"sessionKey": "main", "runId": "a1"}));
+    let status = wait_for("the turn to be counted", || {
+        Some(client.ok("status", json!({}))).filter(|status| status["today"]["turns"] == 1)
+    });
+    let (today, counted) = (&status["today"], &status["metrics"]);
+    assert_eq!((&today["failed"], &today["stopped"]), (&json!(0), &json!(1)), "{today}");
+    assert_eq!((&counted["runsFailed"], &counted["runsStopped"]), (&json!(0), &json!(1)), "{counted}");
+    let shown = crate::cli::out(&gateway, &["gateway", "status", "--verbose"]);
+    assert!(shown.contains("1 turn (1 stopped)"), "{shown}");
+}

@@ -105,7 +105,7 @@ impl Runs {
         }
         metrics::count(Metric::RunsEnded);
         if result.is_err() {
-            metrics::count(Metric::RunsFailed);
+            metrics::count(if run.is_stopped() { Metric::RunsStopped } else { Metric::RunsFailed });
         }
         let texts =
             finished.as_deref_mut().map(|finished| run.texts_of(finished, is_last)).unwrap_or_default();

@@ -2,7 +2,6 @@
 use super::Runs;
 use super::world::World;
 use crate::agent::finished::Finished;
-use crate::cancel::Reason;
 use crate::error::Kind;
 use serde_json::Value;
 
@@ -13,7 +12,7 @@ impl Runs {
         let session = crate::logging::quoted(&run.new.key);
         let ms = world.now().saturating_sub(run.started_at.unwrap_or(run.accepted_at));
         if !run.is_aside() {
-            self.today.note(world.now(), finished);
+            self.today.note(world.now(), finished, run.is_stopped());
         }
         let usage = &finished.usage;
         let tokens = usage.input + usage.cache_read + usage.cache_write;
@@ -32,12 +31,12 @@ impl Runs {
             }
         };
         let about = format!("session={session} surface={surface}{model} run={}", crate::logging::quoted(id));
-        match (&finished.result, run.cancel.reason()) {
+        match (&finished.result, run.is_stopped()) {
             (Ok(()), _) if finished.stop_reason == "length" => {
                 log::warn!(target: "gateway/agent", "turn cut at the length that the model may answer with (maxTokens) {spent} {about}");
             }
             (Ok(()), _) => log::info!(target: "gateway/agent", "turn ✓ {spent} {about}"),
-            (Err(_), Some(reason)) if reason != Reason::Timeout => {
+            (Err(_), true) => {
                 log::info!(target: "gateway/agent", "turn stopped after {spent} {about}");
             }
             (Err(e), _) => {

@@ -8,7 +8,7 @@ use crate::agent::brought::Brought;
 use crate::agent::mailbox::{Mailbox, Said};
 use crate::agent::run::Words;
 use crate::calls::Call;
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Reason};
 use crate::sessions::message;
 use crate::sessions::tags::Tags;
 use crate::slash::{self, Directives};
@@ -228,6 +228,11 @@ impl Run {
             asked_by: self.new.origin.surface.asked_by().or((!self.new.is_own).then_some("command")),
             is_again: self.new.is_again,
         }
+    }
+
+    /// Whether somebody ended it; what ran out of time has failed.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.cancel.reason().is_some_and(|reason| reason != Reason::Timeout)
     }
 
     pub(super) fn is_aside(&self) -> bool {

@@ -10,17 +10,22 @@ pub struct Today {
     day: String,
     turns: u64,
     failed: u64,
+    stopped: u64,
     tokens_in: u64,
     tokens_out: u64,
     cost: f64,
 }
 
 impl Today {
-    pub(super) fn note(&mut self, now: u64, finished: &Finished) {
+    pub(super) fn note(&mut self, now: u64, finished: &Finished, is_stopped: bool) {
         self.turn_to(now);
         let usage = &finished.usage;
         self.turns += 1;
-        self.failed += u64::from(finished.result.is_err());
+        let failed = u64::from(finished.result.is_err());
+        match is_stopped {
+            true => self.stopped += failed,
+            false => self.failed += failed,
+        }
         self.tokens_in += usage.input + usage.cache_read + usage.cache_write;
         self.tokens_out += usage.output;
         self.cost += finished.cost;
@@ -29,8 +34,8 @@ impl Today {
     pub fn told(&mut self, now: u64) -> Value {
         self.turn_to(now);
         json!({
-            "date": self.day, "turns": self.turns, "failed": self.failed, "tokensIn": self.tokens_in,
-            "tokensOut": self.tokens_out, "cost": self.cost,
+            "date": self.day, "turns": self.turns, "failed": self.failed, "stopped": self.stopped,
+            "tokensIn": self.tokens_in, "tokensOut": self.tokens_out, "cost": self.cost,
         })
     }
 
@@ -54,8 +59,8 @@ mod tests {
         (finished.cost, finished.usage.input, finished.usage.cache_read, finished.usage.output) =
             (0.5, 3, 4, 2);
         let noon = 1_764_504_000_000;
-        today.note(noon, &finished);
-        today.note(noon + 1, &finished);
+        today.note(noon, &finished, false);
+        today.note(noon + 1, &finished, false);
         let told = today.told(noon + 2);
         assert_eq!(
             (&told["turns"], &told["tokensIn"], &told["tokensOut"]),

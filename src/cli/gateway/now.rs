@@ -11,15 +11,17 @@ pub fn process(status: &Value) -> Option<String> {
     Some(format!("up {}{memory}", age(up)))
 }
 
-/// `12 turns (1 failed), 64k tokens in, 3k out, $0.12`; where the process is younger than the day, since when it counts.
+/// `12 turns (1 failed, 2 stopped), 64k tokens in, 3k out, $0.12`; where the process is younger than the day, since when it counts.
 pub fn today(status: &Value) -> Option<String> {
     let today = status.get("today")?;
     let number = |name: &str| today.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let turns = match (number("turns"), number("failed")) {
-        (1, 0) => "1 turn".to_string(),
-        (1, failed) => format!("1 turn ({failed} failed)"),
-        (turns, 0) => format!("{turns} turns"),
-        (turns, failed) => format!("{turns} turns ({failed} failed)"),
+    let turns = number("turns");
+    let all = format!("{turns} turn{}", if turns == 1 { "" } else { "s" });
+    let turns = match (number("failed"), number("stopped")) {
+        (0, 0) => all,
+        (failed, 0) => format!("{all} ({failed} failed)"),
+        (0, stopped) => format!("{all} ({stopped} stopped)"),
+        (failed, stopped) => format!("{all} ({failed} failed, {stopped} stopped)"),
     };
     let tokens = format!("{} tokens in, {} out", short(number("tokensIn")), short(number("tokensOut")));
     let cost = today.get("cost").and_then(Value::as_f64).filter(|cost| *cost > 0.0);
@@ -40,6 +42,8 @@ mod tests {
         let status = json!({"gateway": {"uptimeMs": 7_200_000, "rssBytes": 12_400_000}, "today": today_of});
         assert_eq!(process(&status).unwrap(), "up 2h, 12.4 MB of memory");
         assert_eq!(today(&status).unwrap(), "2 turns (1 failed), 64k tokens in, 12 out, $0.50 (of its 2h)");
+        let stopped = json!({"today": {"turns": 1, "failed": 0, "stopped": 1}});
+        assert_eq!(today(&stopped).unwrap(), "1 turn (1 stopped), 0 tokens in, 0 out");
         assert!(process(&json!({})).is_none() && today(&json!({})).is_none());
     }
 }
