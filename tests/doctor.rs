@@ -270,3 +270,24 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
     let (_, everything) = lint(&gateway, &[]);
     assert!(!everything.to_string().contains("canary"));
 }
+
+/// Files of the gateway's own that cannot be read are told, not only what asks for them fails.
+#[test]
+fn i14_f17_files_of_keys_and_devices_that_cannot_be_read_are_told() {
+    let dir = gateway::new_dir();
+    let state = dir.join("home/.openclaw");
+    std::fs::create_dir_all(state.join("agents/main/agent")).unwrap();
+    std::fs::create_dir_all(state.join("devices/paired.json")).unwrap();
+    std::fs::write(state.join("agents/main/agent/auth-profiles.json"), "{\"version\": 1, \"prof").unwrap();
+    let output = gateway::command(&dir).args(["doctor", "--json"]).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all = report["findings"].as_array().unwrap();
+    for (id, file, why) in [
+        ("models.key_file", "auth-profiles.json", "repair it, or move it away"),
+        ("devices.unreadable", "paired.json", "which should be a file: move it away"),
+    ] {
+        let found = all.iter().find(|found| found["checkId"] == id).unwrap_or_else(|| panic!("{report:#}"));
+        assert!(found.to_string().contains(file) && found.to_string().contains(why), "{found:#}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -221,3 +221,26 @@ fn i14_10_a_node_program_that_runs_by_hand_is_told_of_by_a_look() {
     assert!(code != 0 && stderr.contains(&format!("nothing was changed: {want}")), "{stderr}");
     assert!(std::fs::read_dir(old.units()).unwrap().next().is_none(), "no service was written");
 }
+
+/// What cannot be read is not counted as if it were not there.
+#[test]
+fn i14_f17_files_that_cannot_be_read_are_told() {
+    let old = Old::new(&config());
+    let state = old.state();
+    std::fs::write(state.join("agents/main/sessions/sessions.json"), "garb").unwrap();
+    std::fs::write(state.join("agents/main/agent/auth-profiles.json"), "{\"profiles\": {").unwrap();
+    std::fs::create_dir_all(state.join("cron")).unwrap();
+    std::fs::write(state.join("cron/jobs.json"), "{\"version\": 1, \"jobs\": [").unwrap();
+    std::fs::create_dir_all(state.join("devices/paired.json")).unwrap();
+    let told = old.json(&["migrate"]);
+    schemas::check_output("migrate", &told);
+    let unreadable = told["unreadable"].to_string();
+    let (_, text, _) = old.run(&["migrate"]);
+    for file in ["sessions.json", "auth-profiles.json", "jobs.json", "paired.json"] {
+        assert!(unreadable.contains(file), "{file}: {told:#}");
+        let is_told =
+            |line: &str| line.starts_with("Not counted, cannot be read: ~/.clawdbot/") && line.contains(file);
+        assert!(text.lines().any(is_told), "{file}: {text}");
+    }
+    assert_eq!(told["unreadable"].as_array().unwrap().len(), 4, "{told:#}");
+}

@@ -18,9 +18,10 @@ mod modes;
 mod ports;
 mod reach;
 mod services;
-mod sessions;
+pub mod sessions;
 mod surface;
 mod tls;
+pub mod unread;
 pub mod unsupported;
 mod workspaces;
 
@@ -116,6 +117,7 @@ pub const CHECKS: &[Check] = &[
     check("config.mode_unset", Error, "The gateway does not start without gateway.mode", config::mode),
     check("config.unknown_key", Warning, "Keys that nothing reads", config::unknown),
     check("cron.jobs", Warning, "Scheduled jobs that cannot run", cron::wrong),
+    check("devices.unreadable", Error, "Paired devices cannot be read", unread::devices),
     check("disk.full", Error, "The disk is full", machine::full),
     check("disk.low", Warning, "The disk is nearly full", machine::low),
     check("env.legacy", Info, "Variables of earlier product names are set", machine::variables),
@@ -154,6 +156,7 @@ pub const CHECKS: &[Check] = &[
     guard("hooks.token", Warning, "The token of webhooks is no secret of its own", access::hooks_token),
     check("models.built_in", Info, "No model is configured", models::built_in),
     check("models.crowded", Warning, "Instructions and tools fill a model's window", models::crowded),
+    check("models.key_file", Error, "A file of keys cannot be read", unread::keys),
     check("models.key_missing", Error, "A model has no API key", models::key_missing),
     check("models.unusable", Error, "A model cannot be used", models::unusable),
     check("models.window", Warning, "A model's window is assumed", models::window),

@@ -31,7 +31,7 @@ fn dir_of(index: &Path) -> &Path {
 const REBUILT: &str = "restart the gateway: it keeps a copy and puts the index together from the transcripts";
 
 /// `Err` says why an index cannot be read, and what to do about it.
-fn read(path: &Path) -> std::result::Result<Map<String, Value>, (String, String)> {
+pub fn read(path: &Path) -> std::result::Result<Map<String, Value>, (String, String)> {
     match crate::files::read_bytes(path, index::MOST_BYTES) {
         Ok(bytes) => {
             index::parse(&bytes).ok_or_else(|| ("it is not a JSON object".to_string(), REBUILT.to_string()))

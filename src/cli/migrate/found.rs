@@ -7,12 +7,14 @@ use crate::cli::gateway::status::stranger;
 use crate::config::{Config, ports};
 use crate::cron::Book;
 use crate::cron::store::{self, Place as Jobs};
+use crate::device::pairing::Pairing;
+use crate::doctor;
 use crate::doctor::unsupported::{Asked, asked};
 use crate::env::Env;
 use crate::error::Result;
 use crate::service::{self, Other, Place, inspect};
-use crate::sessions::{index, newer};
-use crate::{clock, files, gateway, skills};
+use crate::sessions::newer;
+use crate::{clock, gateway, skills};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -32,6 +34,8 @@ pub struct Found {
     pub others: Vec<PathBuf>,
     /// Conversations that only a newer release reads.
     pub newer: Option<String>,
+    /// Files that cannot be read, and why; what is in them is not counted.
+    pub unreadable: Vec<(PathBuf, String)>,
     /// Why no gateway would start with what is there.
     pub refusal: Option<String>,
     /// Who has the gateway's port without a service: most often the Node program, started by hand.
@@ -47,18 +51,27 @@ impl Found {
             let is_on = value.get("enabled") != Some(&Value::Bool(false));
             name != "defaults" && is_on && is_spoken_for(config, env, name)
         };
-        let length = |path: PathBuf| {
-            let bytes = files::read_bytes(&path, index::MOST_BYTES).ok()?;
-            Some(index::parse(&bytes)?.len())
+        let mut unreadable: Vec<(PathBuf, String)> = Vec::new();
+        let mut length = |path: PathBuf| match doctor::sessions::read(&path) {
+            Ok(index) => index.len(),
+            Err((why, remedy)) => {
+                unreadable.push((path, format!("{why}; {remedy}")));
+                0
+            }
         };
+        let sessions = ids.iter().map(|id| length(agents.session_store(id))).sum();
         let profiles = |id: &String| {
             let book = profile_book::read(&profile_book::of_dir(&agents.agent_dir(id))).ok()??;
             Some(book.get("profiles")?.as_object()?.len())
         };
         let jobs = Jobs::of(config, env);
         let (book, _) = Book::load(store::read(&jobs.jobs), clock::now_ms());
+        unreadable.extend(book.broken.iter().map(|why| (jobs.jobs.clone(), why.clone())));
+        unreadable.extend(doctor::unread::key_files(env, config));
+        let devices = Pairing::new(&env.state_dir).unread();
+        unreadable.extend(devices.into_iter().map(|(path, error)| (path, error.message().to_string())));
         let carries = [
-            ("sessions", ids.iter().filter_map(|id| length(agents.session_store(id))).sum()),
+            ("sessions", sessions),
             ("channels", channels.filter(|(name, value)| is_here(name, value)).count()),
             ("cron jobs", book.len()),
             ("skills", skills::find(&agents, &agents.default_id()).skills.len()),
@@ -70,14 +83,15 @@ impl Found {
         let is_alone = services.is_empty() && system.is_empty();
         let holder = is_alone.then(|| stranger(env, ports::configured(env, config))).flatten();
         Ok(Found {
-            holder,
             carries,
             stays: asked(config, env),
-            services,
             system,
             others: dirs.filter(|dir| dir.is_dir() && *dir != env.state_dir).collect(),
             newer: newer::told(&env.state_dir, &ids),
             refusal: gateway::refusal(env),
+            holder,
+            unreadable,
+            services,
         })
     }
 }

@@ -82,6 +82,9 @@ fn show(context: &Context, found: &Found) {
     }
     let counts: Vec<String> = found.carries.iter().map(|(what, count)| counted(*count, what)).collect();
     out.line(format!("Carries over: {}", counts.join(", ")));
+    for (path, why) in &found.unreadable {
+        out.line(env.display_all(&format!("Not counted, cannot be read: {}: {why}", path.display())));
+    }
     for asked in &found.stays {
         out.line(format!("Does not run here: {}: {}", asked.what, asked.feature.instead));
     }
@@ -125,6 +128,8 @@ fn report(env: &Env, found: &Found, applied: bool, done: &[String], back: &[Stri
         },
         "unsupported": stays.collect::<Vec<Value>>(), "newerSessions": found.newer,
         "services": found.services.iter().chain(&found.system).map(service).collect::<Vec<Value>>(),
-        "otherStateDirs": found.others, "refusal": found.refusal.as_ref().or(found.holder.as_ref()), "done": done, "goBack": back,
+        "otherStateDirs": found.others,
+        "unreadable": found.unreadable.iter().map(|(path, why)| json!({"path": path, "why": why})).collect::<Vec<Value>>(),
+        "refusal": found.refusal.as_ref().or(found.holder.as_ref()), "done": done, "goBack": back,
     })
 }

@@ -42,6 +42,14 @@ impl Pairing {
     }
 }
 
+impl Pairing {
+    /// The files that cannot be read, and why. Takes no lock and creates nothing.
+    pub fn unread(&self) -> Vec<(PathBuf, Error)> {
+        let files = ["paired.json", "pending.json"].map(|name| self.state_dir.join("devices").join(name));
+        files.into_iter().filter_map(|path| read(&path).err().map(|error| (path, error))).collect()
+    }
+}
+
 impl Store {
     /// The record of a device; an error when there is one that cannot be read.
     pub fn record(&self, device_id: &str) -> Result<Option<Record>> {
@@ -129,6 +137,10 @@ fn read(path: &Path) -> Result<Map<String, Value>> {
     let bytes = match files::read_bytes(path, files::MAX_TEXT) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Map::new()),
+        Err(e) if path.is_dir() => {
+            let what = format_args!("read {}, which should be a file: move it away", path.display());
+            return Err(Error::io(what, e));
+        }
         Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
     };
     json::read_object(&bytes, MAX_VALUES, 32).map_err(|_| {
