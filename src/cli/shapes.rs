@@ -61,7 +61,6 @@ const SAME: &[(&str, &str)] = &[
     ("node uninstall", "gateway uninstall"),
     ("profiles", "profiles list"),
     ("sessions", "sessions list"),
-    ("setup", "onboard"),
     ("skills", "skills list"),
     ("who", "clients"),
 ];
@@ -92,11 +91,11 @@ pub fn text(command: &str, width: usize) -> String {
     fold(&format!("{about}\n\n{}", names.join(", ")), width).join("\n") + "\n"
 }
 
-/// A schema with those that it refers to, by the names that it refers to them by.
+/// A schema that stands alone: those that it refers to are in it, below `$defs`, and referred to there. Validators differ in
+/// how they find other documents; what is in the same one they all find.
 fn document(path: &str) -> Value {
-    let mut whole = read(path);
-    let mut others = Map::new();
-    gather(path, &whole, &mut others);
+    let (mut whole, mut others) = (read(path), Map::new());
+    settle(&mut whole, path, path, &mut others);
     if let Some(members) = whole.as_object_mut().filter(|_| !others.is_empty()) {
         let own = members.entry("$defs").or_insert_with(|| Map::new().into());
         own.as_object_mut().into_iter().for_each(|own| own.append(&mut others));
@@ -104,37 +103,52 @@ fn document(path: &str) -> Value {
     whole
 }
 
-/// One as it lies in the program, with its name.
+/// One as it lies in the program.
 fn read(path: &str) -> Value {
-    let mut found = schema::documents([path].into_iter()).map(|(_, found)| found).next().unwrap_or_default();
-    if let Some(members) = found.as_object_mut() {
-        members.shift_insert(0, "$id".into(), format!("schema:///{path}").into());
-    }
-    found
+    schema::documents([path].into_iter()).map(|(_, found)| found).next().unwrap_or_default()
 }
 
-/// Puts whatever `value`, a part of the schema at `path`, refers to beside the others.
-fn gather(path: &str, value: &Value, others: &mut Map<String, Value>) {
+/// Turns the references in `value`, a part of the schema at `path`, to places of the one at `root`, and puts what they mean
+/// among the others.
+fn settle(value: &mut Value, path: &str, root: &str, others: &mut Map<String, Value>) {
     match value {
         Value::Object(members) => {
-            let file = members.get("$ref").and_then(Value::as_str).and_then(|at| at.split('#').next());
-            if let Some(file) = file.filter(|file| !file.is_empty()) {
-                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                let at = match file.strip_prefix("../") {
-                    Some(beside) => format!("schemas/{beside}"),
-                    None => format!("{folder}/{file}"),
-                };
-                if !others.contains_key(&at) {
-                    let other = read(&at);
-                    others.insert(at.clone(), other.clone());
-                    gather(&at, &other, others);
+            if let Some(Value::String(reference)) = members.get_mut("$ref") {
+                let (file, part) = reference.split_once('#').unwrap_or((reference, ""));
+                let at = beside(path, file);
+                let name = label(&at);
+                let target = if at == root { format!("#{part}") } else { format!("#/$defs/{name}{part}") };
+                *reference = target;
+                if at != root && !others.contains_key(&name) {
+                    // Known before it is looked through, as it may refer to itself.
+                    others.insert(name.clone(), Value::Null);
+                    let mut other = read(&at);
+                    other.as_object_mut().into_iter().for_each(|other| drop(other.shift_remove("$schema")));
+                    settle(&mut other, &at, root, others);
+                    others.insert(name, other);
                 }
             }
-            members.values().for_each(|value| gather(path, value, others));
+            members.values_mut().for_each(|value| settle(value, path, root, others));
         }
-        Value::Array(items) => items.iter().for_each(|value| gather(path, value, others)),
+        Value::Array(items) => items.iter_mut().for_each(|value| settle(value, path, root, others)),
         _ => {}
     }
+}
+
+/// The schema that `file` names in the one at `path`.
+fn beside(path: &str, file: &str) -> String {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    match file.strip_prefix("../") {
+        _ if file.is_empty() => path.to_string(),
+        Some(beside) => format!("schemas/{beside}"),
+        None => format!("{folder}/{file}"),
+    }
+}
+
+/// Its name below `$defs`, as `methods.health`.
+fn label(path: &str) -> String {
+    let name = path.strip_prefix("schemas/").unwrap_or(path);
+    name.strip_suffix(".json").unwrap_or(name).replace('/', ".")
 }
 
 #[cfg(test)]
