@@ -112,7 +112,8 @@ fn r_27a_what_is_not_sound_or_not_free_is_refused_and_nothing_is_written() {
     refused(&["backup", "create", "--output", archive], "exists");
     let inside = gateway.state_dir().join("b.tar");
     refused(&["backup", "create", "--output", inside.to_str().unwrap()], "would hold itself");
-    refused(&["backup", "restore", archive], "--target");
+    refused(&["backup", "restore", archive], "--target <dir> unpacks it there, --replace");
+    refused(&["backup", "restore", archive], "--in-place");
     let live = gateway.state_dir();
     refused(&["backup", "restore", archive, "--target", live.to_str().unwrap()], "not an empty directory");
     let within = live.join("new");

@@ -4,7 +4,7 @@ use super::devices::remote_request;
 use super::harness::gateway::command;
 use super::harness::model::texts;
 use super::harness::schemas::check_output;
-use super::harness::terminal::Terminal;
+use super::harness::terminal::{Terminal, lines};
 use super::harness::*;
 
 #[test]
@@ -66,6 +66,10 @@ fn i14_4_the_latest_request_is_approved_and_a_device_gets_another_name() {
     }
     let (_, why) = fails(&gateway, &["devices", "rename", "nobody", "x"]);
     assert!(why.contains("no paired device fits 'nobody'"), "{why}");
+    for more in [&[][..], &local] {
+        let (_, why) = fails(&gateway, &[&["devices", "rename", &id, "two\nlines"], more].concat());
+        assert!(why.contains("the name holds a line break"), "{why}");
+    }
     let (_, why) = fails(&gateway, &["devices", "rename", &id, " "]);
     assert!(why.contains("the new name is empty"), "{why}");
 }
@@ -157,6 +161,15 @@ fn i14_5_usage_is_a_chart_by_day_model_and_surface() {
     }
     assert!(bars.contains('█') && ascii.contains("###") && ascii.is_ascii(), "{bars}{ascii}");
     assert!(bars.lines().all(|line| line.chars().count() <= 80), "{bars}");
+    // At a narrow terminal bars are shorter, and nothing is folded.
+    let mut narrow = command(&gateway.dir);
+    narrow.args(days).env("OPENCLAW_GATEWAY_PORT", gateway.port.to_string()).env("LANG", "C.UTF-8");
+    let (_, narrow) = Terminal::start(narrow, 40).end();
+    let rows: Vec<String> = lines(&narrow).into_iter().filter(|line| line.contains('█')).collect();
+    assert!(
+        rows.len() > 4 && rows.iter().all(|row| row.contains('$') && row.chars().count() <= 40),
+        "{narrow}"
+    );
     let week = out(&gateway, &["usage"]);
     assert!(week.contains("Usage of the last 7 days"), "{week}");
 }

@@ -32,6 +32,9 @@ fn n_42_fish_completes_words_options_and_values() {
         ("completion z", "zsh"),
         ("models set openclaw/b", "openclaw/builtin"),
         ("config get gateway.po", "gateway.port"),
+        ("config set gateway.po", "gateway.port"),
+        ("config set gateway.reload.mode h", "hot hybrid"),
+        ("config set gateway.tls.enabled t", "true"),
         ("agent --agent m", "main"),
         ("--profile work gateway call heal", "health"),
         ("help exi", "exit-codes"),
@@ -92,9 +95,11 @@ fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_ru
             ("devices rename ", ""),
             ("help ex", "exit-codes"),
             ("help sessions sh", "show"),
+            ("config set gateway.bind ", "loopback"),
         ] {
             let Some(text) = offers(name, script, typed) else { continue };
             assert!(text.contains(want) && !text.contains("touch"), "{name} {typed}: {text}");
+            assert!(!typed.contains("gateway.bind") || !text.contains("gateway."), "{name} {typed}: {text}");
         }
     }
     assert!(!proof.exists(), "a name was run");
@@ -115,6 +120,7 @@ fn n_42_zsh_completes_words_options_and_values() {
         ("openclaw gatew\tca\t--he\t", "Usage: openclaw gateway call [options] [method]"),
         ("openclaw completion z\t--js\t", "\"shell\": \"zsh\""),
         ("openclaw config get gateway.po\t", "18789"),
+        ("openclaw config set gateway.bind loopb\t--he\t", "Usage: openclaw config set"),
         ("openclaw models set openclaw/b\t--he\t", "Usage: openclaw models set"),
         ("openclaw agent --agent m\t--he\t", "Usage: openclaw agent "),
         ("openclaw help exi\t", "130  ended by Ctrl-C"),

@@ -88,6 +88,13 @@ fn i14_2_the_methods_are_listed() {
     let rows: Value = serde_json::from_slice(&run(&["--list", "--json"]).stdout).unwrap();
     let row = rows.as_array().unwrap().iter().find(|row| row["method"] == "sessions.list").unwrap();
     assert_eq!((&row["scope"], &row["changes"]), (&json!("read"), &json!(false)));
+    // Those with a word in their names, and what is no parameter in words that are true of JSON5.
+    let (some, _) = crate::cli::text(&run(&["--list", "tail"]));
+    assert!(some.starts_with("logs.tail  ") && some.lines().count() == 2, "{some}");
+    let (_, none) = crate::cli::text(&run(&["--list", "nope"]));
+    assert!(none.contains("no method has \"nope\" in its name"), "{none}");
+    let (_, wrong) = crate::cli::text(&run(&["health", "--params", "{a:"]));
+    assert!(wrong.contains("neither JSON nor JSON5") && !wrong.contains("double quotes"), "{wrong}");
     let (_, stderr) = crate::cli::text(&run(&[]));
     assert!(stderr.contains("missing required argument 'method'; --list"), "{stderr}");
 }

@@ -144,12 +144,14 @@ fn walk(words: &str, first: usize, last: &str) -> String {
         let kind = if kind.is_empty() { "none" } else { kind };
         let _infallible = writeln!(script, "    {longs}) kind={kind}; alone=1 ;;");
     }
-    script + "  esac\n"
+    // What stands behind a key is one of its values.
+    script
+        + "  esac\n  [[ \"$at\" == 'config set' && \"$prev\" != set && \"$prev\" != -* ]] && kind=choices of=(\"$prev\")\n"
 }
 
 fn bash() -> String {
     let mut script = "# bash completion for openclaw\n_openclaw() {\n  \
-         local cur prev at=\"\" i next words=\"\" kind=\"\" alone=\"\" own=() line asks=\"\"\n  \
+         local cur prev at=\"\" i next words=\"\" kind=\"\" alone=\"\" own=() of=() line asks=\"\"\n  \
          cur=\"${COMP_WORDS[COMP_CWORD]}\"\n  prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n  \
          line=\"${COMP_LINE:0:${COMP_POINT:-0}}\"\n  [[ \"$cur\" == : || \"$prev\" == : ]] && cur=\"${line##* }\"\n"
         .to_string();
@@ -181,14 +183,14 @@ fn bash() -> String {
            case \"$kind\" in '' | none) ;; *)\n    compopt +o default 2>/dev/null\n    \
            while IFS= read -r line; do\n      printf -v line %q \"$line\"\n      \
            [[ \"$line\" == \"$cur\"* ]] && COMPREPLY+=(\"$line\")\n    \
-           done < <(\"${COMP_WORDS[0]}\" \"${own[@]}\" __values \"$kind\" 2>/dev/null) ;;\n  esac\n  \
+           done < <(\"${COMP_WORDS[0]}\" \"${own[@]}\" __values \"$kind\" \"${of[@]}\" 2>/dev/null) ;;\n  esac\n  \
            [[ \"$cur\" == *:* ]] && COMPREPLY=(\"${COMPREPLY[@]#\"${cur%\"${cur##*:}\"}\"}\")\n  \
            return 0\n}\ncomplete -o default -F _openclaw openclaw\n"
 }
 
 fn zsh() -> String {
     let mut script = "#compdef openclaw\n_openclaw() {\n  \
-         local at=\"\" i next kind=\"\" alone=\"\" asks=\"\" prev=\"${words[CURRENT-1]}\"\n  local -a offers own\n"
+         local at=\"\" i next kind=\"\" alone=\"\" asks=\"\" prev=\"${words[CURRENT-1]}\"\n  local -a offers own of\n"
         .to_string();
     script += &walk("words", 2, "CURRENT");
     script += "  case \"$at $prev\" in\n";
@@ -199,7 +201,7 @@ fn zsh() -> String {
         }
     }
     script += "  esac\n  [ -n \"$asks\" ] && kind=\"\"\n  case \"$kind\" in '' | none) ;; *)\n    \
-        compadd -- ${(f)\"$(\"${words[1]}\" \"${own[@]}\" __values \"$kind\" 2>/dev/null)\"} ;;\n  esac\n  \
+        compadd -- ${(f)\"$(\"${words[1]}\" \"${own[@]}\" __values \"$kind\" \"${of[@]}\" 2>/dev/null)\"} ;;\n  esac\n  \
         if [ -n \"$alone\" ]; then\n    [ \"$kind\" = none ] && _files\n    return\n  fi\n  case \"$at\" in\n";
     for place in places() {
         let _infallible = write!(script, "    '{}') offers=(", place.words);
@@ -228,8 +230,10 @@ fn fish() -> String {
          set before $word\n  end\n  test \"$at\" = \"$argv[1]\"\nend\n\
          function __openclaw_values\n  set -l line (commandline -opc)\n  set -l own\n  set -l before ''\n  \
          for word in $line[2..-1]\n    test \"$word\" = --dev; and set own --dev\n    \
-         test \"$before\" = --profile; and set own --profile $word\n    set before $word\n  end\n  \
-         command $line[1] $own __values $argv[1] 2>/dev/null\nend\ncomplete -c openclaw -f\n",
+         test \"$before\" = --profile; and set own --profile $word\n    set before $word\n  end\n  set -l of\n  \
+         if test \"$argv[1]\" = keys; and contains -- set $line; and not string match -qr -- '^(set|-.*)$' $before\n    \
+         set argv choices\n    set of $before\n  end\n  \
+         command $line[1] $own __values $argv[1] $of 2>/dev/null\nend\ncomplete -c openclaw -f\n",
         known_words(" ")
     );
     let quoted = |doc: &str| doc.replace('\\', "\\\\").replace('\'', "\\'");
@@ -333,6 +337,8 @@ mod tests {
             (&["openclaw", "models", "set", "m"], "models"),
             (&["openclaw", "models", "set", "a/b"], "a/b:c"),
             (&["openclaw", "config", "get", "k"], "keys"),
+            (&["openclaw", "config", "set", "k"], "keys"),
+            (&["openclaw", "config", "set", "x.y", "x"], "x.y"),
             (&["openclaw", "--profile", "work", "gateway", "call", "w"], "work"),
             (&["openclaw", "agent", "--agent", "a"], "agents a/b:c"),
             (&["openclaw", "agent", "--agent", "--"], ""),

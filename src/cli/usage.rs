@@ -34,9 +34,10 @@ pub const COMMAND: Command = Command {
 const DEFAULT: u64 = 7;
 /// More days are shown only where there is something to show.
 const ALL_DAYS: u64 = 31;
-/// Columns of a name and of a bar: with both numbers they fill a line of 80.
-const NAME: usize = 28;
-const BAR: usize = 30;
+/// Columns of what stands beside name and bar: the indent and both numbers.
+const BESIDE: usize = 22;
+/// A date, and a blank behind it.
+const SHORTEST: usize = 12;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let days = args.positive("days")?.unwrap_or(DEFAULT);
@@ -46,6 +47,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     let bar = if is_utf8(&context.env) { "█" } else { "#" };
+    let widths = widths(context.out.narrow());
     let total = Row::of("", report.get("totals"));
     let last = if days == 1 { "today".to_string() } else { format!("the last {days} days") };
     let cost = total.cost_text();
@@ -59,7 +61,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         context.out.line("");
         context.out.heading(title);
         let most = rows.iter().map(|row| row.tokens).max().unwrap_or_default();
-        rows.iter().for_each(|row| row.show(context, most, bar));
+        rows.iter().for_each(|row| row.show(context, most, bar, widths));
     }
     let missing = report.pointer("/totals/missingCostEntries").and_then(Value::as_u64).unwrap_or_default();
     if missing > 0 && total.cost > 0.0 {
@@ -88,14 +90,22 @@ impl Row {
         if self.cost > 0.0 { format!("  {}", money(self.cost)) } else { String::new() }
     }
 
-    fn show(&self, context: &Context, most: u64, bar: &str) {
-        let name = shortened(&self.name, NAME - 1);
-        let filled = (self.tokens * BAR as u64).div_ceil(most.max(1)) as usize;
-        let gap = " ".repeat(BAR - filled.min(BAR));
+    /// `widths` are the columns of the name and of the bar.
+    fn show(&self, context: &Context, most: u64, bar: &str, (wide, all): (usize, usize)) {
+        let name = shortened(&self.name, wide - 1);
+        let filled = (self.tokens * all as u64).div_ceil(most.max(1)) as usize;
+        let gap = " ".repeat(all - filled.min(all));
         let numbers = format!("{gap} {:>7}{:>10}", short(self.tokens), self.cost_text());
-        let name = format!("  {name:<NAME$}");
-        context.out.styled(&[(0, &name), (36, &bar.repeat(filled.min(BAR))), (0, numbers.trim_end())]);
+        let name = format!("  {name:<wide$}");
+        context.out.styled(&[(0, &name), (36, &bar.repeat(filled.min(all))), (0, numbers.trim_end())]);
     }
+}
+
+/// Columns of a name and of a bar, so that both and the numbers fit a line: 28 and 30 of 80.
+fn widths(columns: usize) -> (usize, usize) {
+    let left = columns.saturating_sub(BESIDE);
+    let name = (left * 28 / 58).max(SHORTEST);
+    (name, left.saturating_sub(name))
 }
 
 /// A row for each day of a short time, of a longer one for those on which something was used.

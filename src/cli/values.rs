@@ -10,7 +10,8 @@ use super::{Command, Context, Flag, Positional, schema};
 use crate::agents::Agents;
 use crate::channels;
 use crate::clock;
-use crate::config::{Config, keys};
+use crate::config::keys::Type;
+use crate::config::{Config, keys, lookup, path};
 use crate::cron;
 use crate::env::Env;
 use crate::error::Result;
@@ -19,7 +20,7 @@ use crate::models::catalogue;
 use serde_json::Value;
 
 const KINDS: &[&str] = &[
-    "agents", "channels", "devices", "ids", "jobs", "keys", "methods", "models", "named", "profiles",
+    "agents", "channels", "choices", "devices", "ids", "jobs", "keys", "methods", "models", "named", "profiles",
     "requests", "schemas", "sessions",
 ];
 /// More sessions are not offered: the newest, then.
@@ -31,7 +32,7 @@ pub const COMMAND: Command = Command {
     name: "__values",
     summary: "List what completion offers of a kind",
     about: "",
-    positionals: &[Positional { name: "kind", required: true, choices: KINDS }],
+    positionals: &[Positional { name: "kind", required: true, choices: KINDS }, Positional::optional("of")],
     flags: &[],
     examples: &[("openclaw __values agents", "List the agents")],
     failure: "",
@@ -74,6 +75,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let config = Config::inspect(&mut env);
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_string).collect();
     let values: Vec<String> = match args.positional(0).unwrap_or_default() {
+        "choices" => choices(args.positional(1).unwrap_or_default()),
         "agents" => Agents::of(&config, &env).ids(),
         "devices" => devices(&env, "paired", "deviceId"),
         "jobs" => jobs(&config, &env),
@@ -91,6 +93,18 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     };
     values.iter().filter(|value| is_plain(value)).for_each(|value| context.out.whole(value));
     Ok(())
+}
+
+/// What a key of the configuration takes, where that is a closed list.
+fn choices(key: &str) -> Vec<String> {
+    let names = path::parse(key).unwrap_or_default();
+    let kind = lookup::find(names.iter().map(String::as_str)).map(|node| node.kind());
+    let words: &[&str] = match kind {
+        Some(Type::Enum(words)) => words,
+        Some(Type::Bool) => &["true", "false"],
+        _ => &[],
+    };
+    words.iter().map(|word| word.to_string()).collect()
 }
 
 /// Shells read what is offered as words of theirs, and names of sessions, jobs and devices are others' words.

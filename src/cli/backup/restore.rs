@@ -103,7 +103,12 @@ fn puts(args: &Args) -> bool {
 /// Where to unpack: as asked for, or, to replace what is in use, beside it.
 fn unpacked_to(env: &Env, args: &Args) -> Result<PathBuf> {
     if !puts(args) {
-        let target = env.expand(args.required("target")?);
+        let target = env.expand(args.value("target").ok_or_else(|| {
+            Error::usage(
+                "say what to do with it: --target <dir> unpacks it there, --replace puts it in place of what is in \
+                 use, --in-place does that under a gateway that runs",
+            )
+        })?);
         return Ok(std::path::absolute(&target).unwrap_or(target));
     }
     if args.value("target").is_some() {

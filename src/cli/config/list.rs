@@ -47,11 +47,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     }
     if entries.is_empty() {
         context.out.line("Nothing is set here; --defaults lists every key.");
+        return Ok(());
     }
-    for entry in &entries {
-        context.out.line(entry.head());
-        entry.row.into_iter().for_each(|row| context.out.line(format!("    {}", about(row))));
-    }
+    let about = |row| format!("\n    {}", about(row));
+    let lines = entries.iter().map(|entry| entry.head() + &entry.row.map_or(String::new(), about));
+    // At once: a write for each of a thousand lines takes longer than all the rest.
+    context.out.line(lines.collect::<Vec<_>>().join("\n"));
     Ok(())
 }
 

@@ -35,7 +35,10 @@ const FLAGS: &[Flag] = &[
         "<json>",
         "Send these parameters, a JSON object, - for standard input, @file for a file; default {}",
     ),
-    Flag::switch("list", "List the methods instead: name, scope, what it is for"),
+    Flag::switch(
+        "list",
+        "List the methods instead, or those with this in their names: scope, what each is for",
+    ),
     Flag::switch("expect-final", "Wait for the final answer of a run"),
     JSON,
 ];
@@ -62,8 +65,14 @@ fn run(context: &Context, args: &Args) -> Result<()> {
 
 /// The methods of this version, each with the first sentence of what its schema says.
 fn list(context: &Context, args: &Args) -> Result<()> {
-    let paths: Vec<String> =
-        methods::names().into_iter().map(|name| format!("schemas/methods/{name}.json")).collect();
+    let wanted = args.positional(0).unwrap_or_default();
+    let names = methods::names().into_iter().filter(|name| name.contains(wanted));
+    let paths: Vec<String> = names.map(|name| format!("schemas/methods/{name}.json")).collect();
+    if paths.is_empty() {
+        return Err(Error::not_found(format!(
+            "no method has {wanted:?} in its name; `openclaw gateway call --list` names them all"
+        )));
+    }
     let about = |document: &Value| {
         let text = document.get("description").and_then(Value::as_str).unwrap_or_default();
         text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.').to_string()
@@ -124,8 +133,11 @@ fn params(text: Option<&str>) -> Result<Map<String, Value>> {
         // What is no JSON may be JSON5, as `config set` takes it.
         Some(text) => match json::read(text, json::REQUEST_VALUES, json::DEEPEST) {
             Ok(value) => value,
-            Err(e) => crate::config::parse::json5(text).map_err(|_| {
-                Error::usage(format!("--params is not JSON: {e}; quote it for the shell: '{{\"key\":1}}'"))
+            Err(_) => crate::config::parse::json5(text).map_err(|e| {
+                let (place, why) = (e.place(), e.message);
+                Error::usage(format!(
+                    "--params is neither JSON nor JSON5: {why}{place}; quote it for the shell: '{{\"key\":1}}'"
+                ))
             })?,
         },
         None => json!({}),

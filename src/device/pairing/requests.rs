@@ -3,6 +3,7 @@ use super::admit::answer_covered;
 use super::records::{Record, check_caller, check_over};
 use super::request::Request;
 use super::{Change, Closing, Pairing};
+use crate::clean::is_unfit;
 use crate::device::scopes;
 use crate::error::{Error, Result};
 use crate::json::json;
@@ -87,6 +88,11 @@ impl Pairing {
         caller: Option<&[String]>,
         now: u64,
     ) -> Result<Change<Value>> {
+        if name.chars().any(is_unfit) {
+            return Err(Error::invalid(
+                "the name holds a line break or another character that steers a terminal: leave it out",
+            ));
+        }
         check_caller(caller, &[])?;
         let mut store = self.open(now)?;
         let unknown = || Error::not_found("unknown deviceId");
