@@ -20,8 +20,8 @@ use crate::models::catalogue;
 use serde_json::Value;
 
 const KINDS: &[&str] = &[
-    "agents", "channels", "choices", "devices", "ids", "jobs", "keys", "methods", "models", "named", "profiles",
-    "requests", "schemas", "sessions",
+    "agents", "channels", "choices", "devices", "ids", "jobs", "keys", "methods", "models", "named",
+    "profiles", "requests", "schemas", "sessions",
 ];
 /// More sessions are not offered: the newest, then.
 const MOST: usize = 200;
