@@ -65,6 +65,12 @@ pub fn hear(browser: &Arc<Browser>, told: Told) {
             if !moved(page, is_own, &method, &params) {
                 evidence::keep(page, &method, &params, next);
             }
+            drop(world);
+            // Before its first document, in a browser that has just begun, a page may crash of this.
+            if is_own && method == "Page.domContentEventFired" {
+                let params = json!({"enabled": true});
+                browser.cdp.tell(&session, "Emulation.setFocusEmulationEnabled", params);
+            }
         }
     }
     browser.tell_change();
@@ -130,9 +136,6 @@ fn attached(browser: &Browser, parent: &str, params: &Value) {
         let patterns: Vec<Value> = std::iter::once(documents).chain(close_by).collect();
         tell("Fetch.enable", json!({"patterns": patterns}));
         tell("Target.setAutoAttach", follow());
-    }
-    if kind == "page" {
-        tell("Emulation.setFocusEmulationEnabled", json!({"enabled": true}));
     }
     tell("Runtime.runIfWaitingForDebugger", none());
 }
