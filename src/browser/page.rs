@@ -3,7 +3,7 @@
 use super::cdp::Wait;
 use super::events::text;
 use super::world::Browser;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::parts::shortened;
 use serde_json::Value;
@@ -57,6 +57,9 @@ fn context(browser: &Browser, frame: &Frame, wait: &Wait) -> Result<Value> {
         browser.cdp.call(&frame.session, "Page.createIsolatedWorld", params, wait)
     };
     let made = make(&frame.id).or_else(|error| {
+        if error.kind == Kind::AgentTimeout {
+            return Err(error);
+        }
         // A page that was swapped for another has a frame of another name.
         let tree = browser.cdp.call(&frame.session, "Page.getFrameTree", super::cdp::none(), wait)?;
         match text(&tree, "/frameTree/frame/id") {

@@ -88,7 +88,7 @@ fn i15_4_dialogs_files_downloads_and_tabs() {
     let path = told["download"]["path"].as_str().unwrap();
     assert!(path.ends_with("/media/browser/kept.bin"), "{told}");
     assert_eq!(std::fs::read(path).unwrap(), b"data");
-    assert_eq!(told["download"]["suggestedFilename"], "a b.bin");
+    assert!(told["download"]["suggestedFilename"].as_str().unwrap().ends_with("a b.bin"), "{told}");
     let why = world.refused("POST", "/download", json!({"ref": get, "path": "/tmp/out.bin"}));
     assert!(why.contains("downloads lie in"), "{why}");
     let beside = world.reference("link \"Beside\"");
@@ -131,8 +131,8 @@ fn sec_30_a_page_is_led_to_no_file_and_no_private_network() {
     assert_eq!(fetched, "refused");
     let asked = world.get("/requests", json!({"filter": "127.0.0.2"}));
     let all = asked["requests"].as_array().unwrap();
-    assert!(
-        !all.is_empty() && all.iter().all(|r| r["failureText"] == "net::ERR_BLOCKED_BY_CLIENT"),
-        "{asked}"
-    );
+    let is_blocked = |r: &Value| {
+        r["failureText"].as_str().is_some_and(|why| why.starts_with("net::ERR_BLOCKED_BY_CLIENT"))
+    };
+    assert!(!all.is_empty() && all.iter().all(is_blocked), "{asked}");
 }

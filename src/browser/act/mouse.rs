@@ -7,12 +7,15 @@ use crate::cancel::SLICE;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Bits of keys that are held.
 const MODIFIERS: &[(&str, u64)] =
     &[("Alt", 1), ("Control", 2), ("ControlOrMeta", 2), ("Meta", 4), ("Shift", 8)];
 /// Moves of a drag from one element to the other.
 const STEPS: u32 = 8;
+/// How long the browser may take to tell that it drags something itself.
+const DRAGGED: Duration = Duration::from_millis(500);
 
 /// Where an element is, in the page, once it can be acted on. `is_light` where it may be disabled or covered.
 fn point(
@@ -174,7 +177,10 @@ pub fn act_drag(on: &On) -> Result<Value> {
             let part = f64::from(step) / f64::from(STEPS);
             send("mouseMoved", (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part), 1)?;
         }
-        let data = on.browser.world().page(&on.target).and_then(|page| page.dragged.take());
+        // Only what is draggable by the browser's own doing is told of, and that a moment later.
+        let patience = on.wait.at_most(DRAGGED);
+        let data =
+            on.browser.wait_for("drag", &patience, |world| world.page(&on.target)?.dragged.take()).ok();
         if let Some(data) = data {
             for kind in ["dragEnter", "dragOver", "drop"] {
                 let mut params = json!({"type": kind, "x": to.0, "y": to.1});
