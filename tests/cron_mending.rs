@@ -67,6 +67,31 @@ fn i13_what_could_never_run_is_refused() {
     assert!(error["message"].as_str().unwrap().contains("more than 5000 values"), "{error}");
 }
 
+/// A day that never is.
+#[test]
+fn i13_1_an_expression_that_never_comes_is_refused() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    let job = |expr: &str| {
+        let mut job = turn("never");
+        job["schedule"] = json!({"kind": "cron", "expr": expr, "tz": "UTC"});
+        job
+    };
+    for expr in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 0 1 1 * 2020"] {
+        let said = client.fails("cron.add", job(expr))["message"].as_str().unwrap().to_string();
+        assert!(
+            said.contains("schedule.expr") && said.contains(expr) && said.contains("never comes"),
+            "{said}"
+        );
+    }
+    let id = client.ok("cron.add", job("0 0 29 2 *"))["id"].clone();
+    let patch = json!({"id": id, "patch": {"schedule": {"kind": "cron", "expr": "0 0 30 2 *", "tz": "UTC"}}});
+    let said = client.fails("cron.update", patch)["message"].to_string();
+    assert!(said.contains("never comes"), "{said}");
+    let (_, said) = fails(&gateway, &["cron", "add", "--cron", "0 0 30 2 *", "--message", "m"]);
+    assert!(said.contains("never comes"), "{said}");
+}
+
 #[test]
 fn i13_i_j_words_say_what_is_the_matter() {
     let gateway = Gateway::start(&Setup::config(json!({"cron": {"enabled": false}})));

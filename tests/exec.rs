@@ -299,6 +299,8 @@ fn i13_4_a_sandbox_mode_without_an_engine_is_refused_at_load() {
             json!({"agents": {"list": [{"id": "main", "tools": {"exec": {"sandbox": {"write": ["~/x", "/"]}}}}]}}),
             ["agents.list[0].tools.exec.sandbox.write", "the whole machine", ""],
         ),
+        (write("/.."), ["tools.exec.sandbox.write", "the whole machine", ""]),
+        (write("/usr/../"), ["tools.exec.sandbox.write", "the whole machine", ""]),
         (write("//"), ["tools.exec.sandbox.write", "the whole machine", ""]),
     ] {
         let mut gateway = Gateway::spawn(&Setup::config(config), gateway::free_port());

@@ -228,7 +228,9 @@ fn sec_42_only_the_owner_has_the_agent_itself_changed() {
             name: "write".into(),
             arguments: json!({"path": path, "content": text}).to_string(),
         };
-        Reply::Stream(vec![call("AGENTS.md"), call("notes.md"), Step::Done])
+        // The last make any folder a repository, whose settings the owner's `git` runs.
+        let all = ["AGENTS.md", "notes.md", "config", "objects/info/x", "refs/heads/x", "HEAD", "a/b/HEAD"];
+        Reply::Stream(all.into_iter().map(call).chain([Step::Done]).collect())
     };
     let telegram = Telegram::start();
     telegram.user(1001, "Ann", "ann");
@@ -254,10 +256,14 @@ fn sec_42_only_the_owner_has_the_agent_itself_changed() {
     assert_eq!(post(&gateway, "/hooks/agent", json!({"message": "m", "deliver": false})).0, 202);
     let refused = model.requests(3)[1].to_string();
     assert!(refused.contains("only when the owner asks") && !file("AGENTS.md").contains("hook"), "{refused}");
-    assert_eq!(file("notes.md"), "hook");
+    assert_eq!(
+        (file("notes.md").as_str(), file("HEAD"), file("a/b/HEAD")),
+        ("hook", String::new(), String::new())
+    );
     telegram.says(2002, 2002, "hi");
     said(&telegram, 2002, 1);
-    assert!(!file("AGENTS.md").contains("guest") && file("notes.md") == "guest");
+    assert!(!file("AGENTS.md").contains("guest") && file("notes.md") == "guest" && file("HEAD").is_empty());
+    assert!(!gateway.state_dir().join("workspace/a").exists());
     telegram.says(1001, 1001, "hi");
     said(&telegram, 1001, 1);
     assert_eq!((file("AGENTS.md").as_str(), file("notes.md").as_str()), ("owner", "owner"));

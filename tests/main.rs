@@ -66,6 +66,7 @@ mod coverage;
 #[cfg(test)]
 mod cron;
 #[cfg(test)]
+mod cron_clock;
 mod cron_files;
 #[cfg(test)]
 mod cron_mending;
@@ -102,6 +103,8 @@ mod exec_buttons;
 #[cfg(test)]
 mod exec_owner;
 #[cfg(test)]
+mod exec_private;
+mod exec_refused;
 mod exec_remains;
 #[cfg(test)]
 mod exec_sandbox;

@@ -2,7 +2,8 @@
 //! holds beside what is known here stays. One that cannot be read forbids all commands.
 //!
 //! Read for each command, on the thread that asks; changed under a kernel lock by one program at a time.
-use super::rules::{pattern, section};
+use super::rules::section;
+use super::shape::{self, check};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::files::{self, Lock};
@@ -43,14 +44,18 @@ pub fn read(env: &Env) -> Result<Book> {
     let exists = bytes.is_some();
     let file = match bytes {
         None => Map::new(),
-        Some(bytes) if bytes.trim_ascii().is_empty() => Map::new(),
+        // What a full disk has cut to nothing may have been denials.
+        Some(bytes) if bytes.trim_ascii().is_empty() => return Err(unreadable(env, "it is empty")),
         Some(bytes) => match json::read(&bytes, MAX_VALUES, 32) {
             Ok(Value::Object(file)) => file,
             Ok(_) => return Err(unreadable(env, "it is no object")),
             Err(e) => return Err(unreadable(env, &e.to_string())),
         },
     };
-    Ok(Book { file: shaped(file), hash, exists })
+    match shape::mistake(&file) {
+        Some(what) => Err(unreadable(env, &what)),
+        None => Ok(Book { file: shaped(file), hash, exists }),
+    }
 }
 
 fn unreadable(env: &Env, why: &str) -> Error {
@@ -133,54 +138,6 @@ pub fn replace(env: &Env, new: Map<String, Value>, base: Option<&str>, may: May)
         }
         Ok(new)
     })
-}
-
-/// What is written is what it is meant to be: a mistake would forbid, or be passed over by the original.
-fn check(file: &Map<String, Value>) -> Result<()> {
-    let fail = |place: &str, what: &str| Err(Error::invalid(format!("exec approvals: {place} {what}")));
-    if !["version", "defaults", "agents"].iter().any(|name| file.contains_key(*name)) {
-        return fail(
-            "the file",
-            "has none of version, defaults and agents: nothing was changed; `openclaw approvals get --json` shows what it looks like",
-        );
-    }
-    if file.get("version").is_some_and(|version| version != 1) {
-        return fail("version", "must be 1");
-    }
-    let empty = Map::new();
-    let object = |name: &str| match file.get(name) {
-        None => Ok(&empty),
-        Some(value) => value
-            .as_object()
-            .ok_or_else(|| Error::invalid(format!("exec approvals: {name} must be an object"))),
-    };
-    let defaults = object("defaults")?;
-    let agents = object("agents")?.iter().map(|(id, agent)| (format!("agents.{id}"), agent.as_object()));
-    let sections = std::iter::once(("defaults".to_string(), Some(defaults))).chain(agents);
-    for (place, section) in sections {
-        let Some(section) = section else { return fail(&place, "must be an object") };
-        for (name, choices) in [
-            ("security", ["deny", "allowlist", "full"]),
-            ("ask", ["off", "on-miss", "always"]),
-            ("askFallback", ["deny", "allowlist", "full"]),
-        ] {
-            let is_known = |value: &Value| value.as_str().is_some_and(|text| choices.contains(&text));
-            if section.get(name).is_some_and(|value| !is_known(value)) {
-                return fail(&format!("{place}.{name}"), &format!("must be one of {}", choices.join(", ")));
-            }
-        }
-        if section.get("autoAllowSkills").is_some_and(|value| !value.is_boolean()) {
-            return fail(&format!("{place}.autoAllowSkills"), "must be true or false");
-        }
-        let list = section.get("allowlist");
-        let entries = list.and_then(Value::as_array);
-        if list.is_some()
-            && !entries.is_some_and(|entries| entries.iter().all(|entry| pattern(entry).is_some()))
-        {
-            return fail(&format!("{place}.allowlist"), "must be a list of {pattern}");
-        }
-    }
-    Ok(())
 }
 
 /// Allows exactly this for good, for an agent.
@@ -266,9 +223,28 @@ mod tests {
             let error = replace(&env, file, None, |_, _| Ok(())).err().unwrap();
             assert!(error.message().contains(place), "{error}");
         }
-        dir.write("state/exec-approvals.json", "{\"agents\": ");
-        assert!(read(&env).is_err_and(|e| e.message().contains("no command runs")));
-        dir.write("state/exec-approvals.json", "  ");
+        for (text, what) in [
+            ("{\"agents\": ", "no command runs"),
+            ("", "it is empty"),
+            (" \n", "it is empty"),
+            ("[]", "it is no object"),
+            (r#"{"defaults": []}"#, "defaults must be an object"),
+            (r#"{"agents": []}"#, "agents must be an object"),
+            (r#"{"agents": {"main": null}}"#, "agents.main must be an object"),
+            (r#"{"Defaults": {"security": "deny"}}"#, "\"Defaults\" is not read; write it as defaults"),
+            (
+                r#"{"defaults": {"Security": "deny"}}"#,
+                "defaults.\"Security\" is not read; write it as security",
+            ),
+            (r#"{"agents": {"a": {"ask_fallback": "deny"}}}"#, "write it as askFallback"),
+        ] {
+            dir.write("state/exec-approvals.json", text);
+            assert!(read(&env).is_err_and(|e| e.message().contains(what)), "{text}");
+        }
+        dir.write(
+            "state/exec-approvals.json",
+            r#"{"agents": {"a": {"mood": "good"}}, "defaults": {"ask": "Off"}}"#,
+        );
         assert!(read(&env).unwrap().exists);
     }
 }

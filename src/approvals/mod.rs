@@ -1,7 +1,7 @@
 //! Which commands agents may run: the owner's rules in `exec-approvals.json` and in the configuration, and the judgement of
 //! one command by them. What cannot be judged surely is not allowed by a rule; then the owner is asked.
 //!
-//! `file` is the file, `rules` what holds for an agent, `words` takes a command apart, `judge` looks at its parts, `safe`
+//! `file` is the file, `shape` what it must be, `rules` what holds for an agent, `words` takes a command apart, `judge` looks at its parts, `safe`
 //! knows programs that do nothing but filter and `launchers` those that do anything, `decide` says what follows,
 //! `mode` is what `/exec` says of a session, `seal` marks the buttons by which the owner answers, `left` is what waited when
 //! the gateway stopped. Who is asked and answers is in `state/approvals.rs`.
@@ -15,6 +15,7 @@ pub mod mode;
 pub mod rules;
 mod safe;
 pub mod seal;
+mod shape;
 pub mod words;
 
 pub use decide::{Verdict, decide};

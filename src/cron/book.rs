@@ -238,6 +238,11 @@ impl Book {
         self.dues.first().copied()
     }
 
+    /// All that are due, and when.
+    pub fn dues(&self) -> Vec<(u64, u32)> {
+        self.dues.iter().copied().collect()
+    }
+
     /// The texts of the jobs in the order in which they are due, those that never are behind.
     pub fn sorted(&self, fits: impl Fn(&Kept) -> bool) -> Vec<&Kept> {
         let mut all: Vec<&Kept> =

@@ -21,5 +21,5 @@ pub mod store;
 mod zones;
 
 pub use book::{Book, Kept};
-pub use moments::next;
+pub use moments::{after_step_back, next};
 pub use schedule::parse_at;

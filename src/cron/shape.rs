@@ -254,7 +254,8 @@ fn breaks(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// An interval must be longer than a slip of the pen; a moment must lie ahead, but not too far: a year that is a slip of the pen would never come.
+/// An interval must be longer than a slip of the pen; a moment must lie ahead, but not too far: a year that is a slip of
+/// the pen would never come, nor does a 30 February.
 fn refuse_time(job: &Map<String, Value>, now: u64) -> Result<()> {
     let schedule = job.get("schedule").and_then(Value::as_object);
     let every =
@@ -262,6 +263,14 @@ fn refuse_time(job: &Map<String, Value>, now: u64) -> Result<()> {
     if let Some(ms) = every.filter(|ms| *ms < EVERY_LEAST) {
         let text = format!("schedule.everyMs {ms} is too short: an interval has at least {EVERY_LEAST} ms");
         return Err(Error::invalid(text));
+    }
+    if let Some(schedule) = schedule.filter(|s| text(s, "kind") == Some("cron"))
+        && Schedule::of(schedule, &Zones::Read)?.next(now).is_none()
+    {
+        let expr = crate::logging::quoted(text(schedule, "expr").unwrap_or_default());
+        return Err(Error::invalid(format!(
+            "schedule.expr {expr} never comes: no day to come has its day of the month, month, weekday and year"
+        )));
     }
     let Some(at) =
         schedule.filter(|s| text(s, "kind") == Some("at")).and_then(|s| super::parse_at(text(s, "at")?))

@@ -17,6 +17,7 @@ mod models;
 mod modes;
 mod ports;
 mod reach;
+mod rules;
 mod services;
 pub mod sessions;
 mod surface;
@@ -121,6 +122,7 @@ pub const CHECKS: &[Check] = &[
     check("disk.full", Error, "The disk is full", machine::full),
     check("disk.low", Warning, "The disk is nearly full", machine::low),
     check("env.legacy", Info, "Variables of earlier product names are set", machine::variables),
+    guard("exec.approvals", Error, "The rules of commands cannot be read", rules::unreadable),
     guard("fs.config.perms_group_readable", Warning, "The config file is readable by its group", modes::config_group),
     guard("fs.config.perms_world_readable", Error, "The config file is readable by everybody", modes::config_world),
     guard("fs.config.perms_writable", Error, "The config file is writable by others", modes::config_writable),

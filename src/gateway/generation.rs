@@ -175,6 +175,13 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
             auth: RwLock::new(auth),
             started,
             own_names: origin::own_names(),
+            refusal: {
+                let judge = process.judge.clone();
+                Box::new(move |config, env| {
+                    let judged = judge.judge(config.clone(), env.clone());
+                    judged.and_then(|verdict| judge.admit(&verdict)).err()
+                })
+            },
             env,
             config: RwLock::new(config),
         }),

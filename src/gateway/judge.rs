@@ -116,7 +116,7 @@ impl Judge {
         [
             check_mode(config, env, &self.options),
             http::hooks::check(config),
-            crate::tools::commands::check(config),
+            crate::tools::commands::check(config, env),
             check_certificate(config, env),
         ]
     }

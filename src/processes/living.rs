@@ -10,9 +10,9 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -70,7 +70,7 @@ impl Process {
             plan.words.split_first().ok_or_else(|| Error::invalid("Provide a command to start."))?;
         files::private_dir(&plan.temp)?;
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(&plan.cwd).env_clear();
+        command.args(arguments).current_dir(place(plan)).env_clear();
         command.envs(plan.env.iter().map(|(name, value)| (name, value)));
         let name = name(&plan.temp);
         command.env(mark::VARIABLE, &name);
@@ -222,6 +222,14 @@ fn has_ended(pid: u32) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     let pid = Pid::from_raw(pid as i32);
     pid.is_some_and(|pid| waitid(WaitId::Pid(pid), options).is_ok_and(|status| status.is_some()))
+}
+
+/// Where it begins. A directory that is held is entered as such, whatever its path leads to by now.
+fn place(plan: &Plan) -> PathBuf {
+    match &plan.dir {
+        Some(dir) if cfg!(target_os = "linux") => PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())),
+        _ => plan.cwd.clone(),
+    }
 }
 
 fn name(temp: &Path) -> String {

@@ -6,6 +6,7 @@ use super::kept::Kept;
 use super::list;
 use crate::error::{Error, Result};
 use crate::{clock, threads};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ pub struct Plan {
     /// Program and arguments.
     pub words: Vec<String>,
     pub cwd: PathBuf,
+    /// That directory itself, where something else may be put in its place meanwhile.
+    pub dir: Option<File>,
     pub env: Vec<(String, String)>,
     pub has_terminal: bool,
     /// Whether somebody may write to it.

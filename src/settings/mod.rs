@@ -21,7 +21,11 @@ pub struct Settings {
     pub started: Instant,
     /// Names by which browser pages may address this machine.
     pub own_names: Vec<String>,
+    pub refusal: Refusal,
 }
+
+/// What a start would refuse of a configuration in which there is no mistake, read under this environment.
+pub type Refusal = Box<dyn Fn(&Config, &Env) -> Option<Error> + Send + Sync>;
 
 impl Settings {
     /// How clients prove themselves now.
@@ -74,7 +78,10 @@ impl Settings {
         // A variable may have come with the text that names it.
         env.read_dotenv();
         let config = Config::inspect(&mut env).beside(&held);
-        match config.problem(&held) {
+        let is_new = config.digest() != held.digest();
+        // Who reads it first decides no other than the watcher does.
+        let refused = || is_new.then(|| (self.refusal)(&config, &env)).flatten();
+        match config.problem(&held).or_else(|| Some(config.refusal(&refused()?))) {
             None => config,
             Some(problem) => {
                 log::warn!(target: "gateway/config", "{problem}; the last good configuration stays in force");

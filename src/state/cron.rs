@@ -6,6 +6,7 @@
 //! thread reads and writes the files.
 mod ending;
 mod saving;
+mod setting;
 
 use super::State;
 use crate::calls::Call;
@@ -38,6 +39,7 @@ pub struct Cron {
     /// Jobs that an earlier process left in the middle of a run.
     interrupted: Vec<u32>,
     saving: Saving,
+    clock: setting::Clock,
 }
 
 /// A job under way.
@@ -114,6 +116,7 @@ impl State {
         for number in std::mem::take(&mut self.cron.interrupted) {
             self.end_interrupted(number);
         }
+        self.heed_the_clock();
         let again = self.save_cron_again();
         self.start_due_jobs().into_iter().chain(again).min()
     }

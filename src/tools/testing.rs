@@ -23,6 +23,7 @@ pub fn context(config: &str) -> (Context, Dir) {
         env,
         started: Instant::now(),
         own_names: Vec::new(),
+        refusal: Box::new(|_, _| None),
     };
     let settings = Arc::new(settings);
     let context = Context {

@@ -12,13 +12,17 @@ use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, file};
 use crate::calls::Whom;
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::parts::within;
 use crate::processes::{Process, running};
 use crate::tools::{Context, Output};
 use crate::{clock, ids, threads, untrusted};
+use rustix::fs::{Mode, OFlags};
 use serde_json::{Map, Value};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const STACK: usize = 256 << 10;
@@ -37,6 +41,8 @@ struct Waiting {
     wish: Wish,
     rules: Rules,
     judged: std::result::Result<Vec<Part>, String>,
+    /// The directory that the owner was shown.
+    dir: File,
     id: String,
 }
 
@@ -49,12 +55,13 @@ pub fn ask(
     why: &str,
 ) -> Result<Output> {
     let id = ids::uuid()?;
+    let dir = opened(&wish.cwd)?;
     let request = request(context, &around, &wish, rules, &id, why);
     let told = call(context, "exec.approval.request", request)?;
     let expires = told.get("expiresAtMs").and_then(Value::as_u64).unwrap_or_default();
     let (command, cwd) = (wish.command.clone(), wish.cwd.to_string_lossy().into_owned());
     let context = Context { cancel: Cancel::new(), updates: None, ..context.clone() };
-    let waiting = Waiting { context, around, wish, rules: rules.clone(), judged, id: id.clone() };
+    let waiting = Waiting { context, around, wish, rules: rules.clone(), judged, dir, id: id.clone() };
     let name = format!("gw-ask-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let died =
         |what: String| log::error!(target: "tools", "the wait for an approval ended by a defect: {what}");
@@ -180,6 +187,10 @@ impl Waiting {
 
     /// `run` is the one that pays for the turn which its end begins.
     fn start(&self, judged: Option<&[Part]>, run: &str) -> Result<()> {
+        if !opened(&self.wish.cwd).is_ok_and(|now| is_same(&self.dir, &now)) {
+            let text = "another directory is in the place of the one that was shown; ask again";
+            return Err(Error::new(Kind::Conflict, text));
+        }
         let (context, id, run) = (self.context.clone(), self.id.clone(), run.to_string());
         let then = Box::new(move |process: &Process| {
             let end = process.end().unwrap_or_default();
@@ -188,7 +199,9 @@ impl Waiting {
             tell(&context, &head, &process.command, Some(&process.text(SHOWN)), run);
         });
         // It may be asked for while it runs; its end is told in any case.
-        let process = running::start(self.around.plan(&self.context, &self.wish, judged, then)?)?;
+        let mut plan = self.around.plan(&self.context, &self.wish, judged, then)?;
+        plan.dir = self.dir.try_clone().ok();
+        let process = running::start(plan)?;
         process.leave();
         Ok(())
     }
@@ -197,6 +210,18 @@ impl Waiting {
         let head = format!("Exec denied (gateway id={}, {why})", self.id);
         tell(&self.context, &head, &self.wish.command, None, None);
     }
+}
+
+/// A directory itself, whatever is put in its place later.
+fn opened(dir: &Path) -> Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(dir, flags, Mode::empty());
+    opened.map(File::from).map_err(|e| Error::io(format_args!("open {}", dir.display()), e.into()))
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let place = |file: &File| file.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+    place(one).is_some() && place(one) == place(other)
 }
 
 fn how(end: &running::End) -> String {

@@ -7,6 +7,7 @@ use crate::approvals::judge::Place;
 use crate::approvals::words::Part;
 use crate::approvals::{judge, words};
 use crate::config::Config;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::processes::cage::{self, Walls};
 use crate::processes::{Plan, Process, list};
@@ -100,6 +101,7 @@ impl Surroundings {
             command: wish.command.clone(),
             words,
             cwd: wish.cwd.clone(),
+            dir: None,
             env: self.variables(context, wish, shell, walls.is_some().then_some(temp.as_path()), has_network),
             has_terminal: wish.has_terminal,
             has_input: wish.is_background,
@@ -183,7 +185,7 @@ fn named_files(value: &Value, found: &mut dyn FnMut(&str)) {
 
 /// The original's sandboxes are containers; without an engine for them it would run everything on the host. And walls around
 /// a command that may write everywhere are none: no program would be left that it may start.
-pub fn check(config: &Config) -> Result<()> {
+pub fn check(config: &Config, env: &Env) -> Result<()> {
     let agents = config.get("agents.list").and_then(Value::as_array).into_iter().flatten().enumerate();
     let agents = agents.map(|(at, agent)| {
         let own = agent.pointer("/tools/exec/sandbox/write");
@@ -199,7 +201,7 @@ pub fn check(config: &Config) -> Result<()> {
             return Err(Error::config(text));
         }
         let mut written = written.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        if written.any(|path| path.trim().starts_with('/') && path.trim().trim_matches('/').is_empty()) {
+        if written.any(|path| files::real(&env.expand(path.trim())) == Path::new("/")) {
             let place = if place.is_empty() { place } else { format!("{place}.") };
             let text = format!(
                 "{place}tools.exec.sandbox.write names the whole machine, so that commands could change every program that they start: name the directories that they are to write, or set tools.exec.sandbox.mode to \"off\""

@@ -28,6 +28,8 @@ pub fn to_read(context: &Context, path: &str) -> Result<(PathBuf, PathBuf)> {
 
 /// What programs of the owner read when they begin, and run what stands there.
 const STARTS: [&str; 2] = [HEARTBEAT, "BOOT.md"];
+/// By a file of this name `git` knows a folder as a repository, whose `config` names programs that it runs.
+const HEAD: &str = "HEAD";
 /// Folders of skills, of a repository's own programs and settings, and of pages.
 const OWN: [&str; 4] = ["skills", ".git", ".hg", ".svn"];
 /// At the beginning of the way: programs that the original's gateway runs.
@@ -43,7 +45,7 @@ pub fn to_change(context: &Context, path: &str) -> Result<PathBuf> {
     let path = relative(context, path)?;
     let whose = context.provenance;
     let is_strange = !whose.is_own() && (is_page(context, &path) || is_hidden(&path));
-    let is_the_owners = is_the_owners(&path) || is_strange;
+    let is_the_owners = is_the_owners(&path) || is_of_repository(&context.workspace, &path) || is_strange;
     let is_trusted = |name: &&str| is_trusted(&context.config, name, whose);
     if !is_the_owners || CHANGING.iter().any(is_trusted) {
         return Ok(path);
@@ -64,6 +66,12 @@ fn is_one(names: &[&str], part: &OsStr) -> bool {
 fn is_the_owners(path: &Path) -> bool {
     path.file_name().is_some_and(|name| is_one(&PERSONA, name) || is_one(&STARTS, name))
         || path.iter().any(|part| is_one(&OWN, part))
+}
+
+/// What makes a folder a repository without `.git`, or lies in one.
+fn is_of_repository(workspace: &Path, path: &Path) -> bool {
+    let is_head = path.file_name().is_some_and(|name| is_one(&[HEAD], name));
+    is_head || path.ancestors().skip(1).any(|dir| workspace.join(dir).join(HEAD).symlink_metadata().is_ok())
 }
 
 /// Names that begin with a dot are settings of programs, which the owner's may run.
@@ -153,6 +161,7 @@ mod tests {
         context.config =
             dir.config(&format!("{{canvasHost: {{root: '{}'}}}}", dir.path("ws/pages").display()));
         dir.write("ws/AGENTS.md", "old");
+        dir.write("ws/bare/HEAD", "ref: refs/heads/main");
         let call = |context: &Context, tool: &str, path: &str| {
             let tool = crate::tools::TOOLS.iter().find(|one| one.name == tool).unwrap();
             let arguments =
@@ -161,7 +170,7 @@ mod tests {
         };
         let all = "AGENTS.md SOUL.md IDENTITY.md USER.md TOOLS.md HEARTBEAT.md MEMORY.md BOOTSTRAP.md memory.md \
                    ./agents.MD other/AGENTS.md skills/x/SKILL.md Skills/y canvas/index.html pages/a.html .git/config \
-                   sub/.GIT/hooks/pre-commit .envrc .vscode/tasks.json BOOT.md hooks/h/HOOK.md";
+                   sub/.GIT/hooks/pre-commit HEAD sub/head bare/config bare/objects/info/x .envrc .vscode/tasks.json BOOT.md hooks/h/HOOK.md";
         for provenance in [Provenance::Hook, Provenance::Guest] {
             context.provenance = provenance;
             for path in all.split_whitespace() {
@@ -189,6 +198,7 @@ mod tests {
                 "other/SOUL.md",
                 ".git/config",
                 "BOOT.md",
+                "bare/config",
             ] {
                 assert!(call(&context, "write", path).is_err(), "{provenance:?} {path}");
             }
