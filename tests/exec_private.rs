@@ -1,7 +1,6 @@
 //! What the walls around a command keep from it where the gateway is root, and what a command is told of files that it
 //! could not make. Issue 13, part 4, in the real binary.
 use super::exec::{exec, start, workspace};
-use super::harness::*;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

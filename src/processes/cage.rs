@@ -37,7 +37,7 @@ pub use system::{Made, is_possible, keep};
 #[cfg(target_os = "linux")]
 mod system {
     use super::super::seen::Seen;
-    use super::super::settings;
+    use super::super::settings::{self, Given};
     use super::{PathBuf, Result, Walls};
     use crate::error::Error;
     use crate::files;
@@ -51,14 +51,12 @@ mod system {
 
     /// Programs, libraries, settings, and what the kernel tells.
     const SYSTEM: &[&str] = &[
-        "/usr",
         "/bin",
         "/sbin",
         "/lib",
         "/lib32",
         "/lib64",
         "/libx32",
-        "/opt",
         "/nix",
         "/gnu",
         "/proc",
@@ -66,9 +64,16 @@ mod system {
         "/run/current-system",
         "/run/systemd/resolve",
     ];
-    const SETTINGS: &str = "/etc";
-    /// Levels of it in which files are looked at one by one.
-    const LEVELS: u32 = 2;
+    /// Whole trees, but for a command of root's, whom no mode stops: of those as many levels are looked at file by file, and
+    /// what lies deeper is reached as a whole or not at all.
+    const TREES: &[(&str, u32, bool)] = &[
+        ("/usr", 1, true),
+        ("/usr/local", 2, true),
+        ("/usr/local/etc", DEEPEST, false),
+        ("/opt", 3, true),
+        ("/etc", DEEPEST, false),
+    ];
+    const DEEPEST: u32 = 16;
     const DEVICES: &[&str] = &["/dev/null", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
     /// Written to it would be memory that is shared and not counted.
     const ZERO: &str = "/dev/zero";
@@ -126,16 +131,11 @@ mod system {
         for path in system.chain(walls.path.iter().cloned()) {
             around.led(&path, |real| around.allow(real, READ));
         }
-        let path = Path::new(SETTINGS);
-        match rustix::process::geteuid().is_root() {
-            true => {
-                let mut seen = Seen::default();
-                settings::each(path, LEVELS, &mut seen, &mut |path, place, is_dir| {
-                    around.found(path, READ, || opened(&rules, place, is_dir, READ))
-                });
-                around.seen.borrow_mut().join(seen);
-            }
-            false => around.led(path, |path| around.allow(path, READ)),
+        for (tree, levels, is_whole) in TREES {
+            around.led(Path::new(tree), |real| match rustix::process::geteuid().is_root() {
+                true => around.public(tree, real, *levels, *is_whole),
+                false => around.allow(real, READ),
+            });
         }
         for path in DEVICES {
             around.led(Path::new(path), |_| add(&rules, Path::new(path), false, DEVICE));
@@ -161,6 +161,26 @@ mod system {
             if let Ok(real) = path.canonicalize() {
                 then(&real);
             }
+        }
+
+        /// Allows of a tree what is for everybody, and is of no other tree.
+        fn public(&self, tree: &str, real: &Path, levels: u32, is_whole: bool) {
+            if is_whole {
+                // Programs look for their parts by name.
+                self.allow(real, cage::READ_DIR);
+            }
+            let inner = |path: &Path| {
+                TREES.iter().any(|(other, ..)| other.len() > tree.len() && path.starts_with(other))
+            };
+            let mut seen = Seen::default();
+            settings::each(real, levels, is_whole, &mut seen, &mut |path, place, given| match given {
+                _ if inner(path) => {}
+                Given::File => self.found(path, READ, || opened(self.rules, place, false, READ)),
+                Given::Whole => self.found(path, READ, || opened(self.rules, place, true, READ)),
+                Given::Names if self.hidden.iter().any(|hidden| hidden.starts_with(path)) => {}
+                Given::Names => opened(self.rules, place, true, cage::READ_DIR),
+            });
+            self.seen.borrow_mut().join(seen);
         }
 
         /// Allows a place without what is hidden beneath it.

@@ -1,4 +1,4 @@
-//! What everybody may read of the system's settings, for a gateway that is root: its commands are root as well, who could
+//! What everybody may read of a tree of the system's, for a gateway that is root: its commands are root as well, who could
 //! read there what is for root only.
 //!
 //! Names are remembered, as to read directories costs more than all else: of a directory that has not changed for a while,
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Directories whose names are remembered.
-const MOST: usize = 512;
+const MOST: usize = 2048;
 
 type Names = Arc<[CString]>;
 
@@ -24,22 +24,30 @@ static KNOWN: Mutex<BTreeMap<PathBuf, (Place, Names)>> = Mutex::new(BTreeMap::ne
 /// Which directory, and when it was changed.
 type Place = (u64, u64, Moment);
 
-/// Gives what everybody may read in `levels` levels of directories below this one; those of the last level as a whole.
-pub fn each(path: &Path, levels: u32, seen: &mut Seen, found: &mut dyn FnMut(&Path, BorrowedFd, bool)) {
+/// What is given of a place.
+pub enum Given {
+    File,
+    /// A directory with all in it, unseen.
+    Whole,
+    /// The names in a directory, and in those in it: all are for everybody.
+    Names,
+}
+
+type Found<'a> = &'a mut dyn FnMut(&Path, BorrowedFd, Given);
+
+/// Gives what everybody may read in `levels` levels of directories below this one, and those of the last level as a whole or
+/// not at all.
+pub fn each(path: &Path, levels: u32, is_whole: bool, seen: &mut Seen, found: Found) {
     if let Ok(place) = opened(CWD, path) {
-        walk(&place, path, levels, seen, found);
+        walk(&place, path, (levels, is_whole), seen, found);
     }
 }
 
-fn walk(
-    dir: &OwnedFd,
-    path: &Path,
-    levels: u32,
-    seen: &mut Seen,
-    found: &mut dyn FnMut(&Path, BorrowedFd, bool),
-) {
-    let Ok(stat) = fstat(dir) else { return };
+/// Whether all directories in it are for everybody.
+fn walk(dir: &OwnedFd, path: &Path, (levels, is_whole): (u32, bool), seen: &mut Seen, found: Found) -> bool {
+    let Ok(stat) = fstat(dir) else { return false };
     seen.listed(path, &stat);
+    let mut is_open = true;
     for name in names(path, &stat).iter() {
         let Ok(place) = opened(dir.as_fd(), &**name) else { continue };
         let Ok(stat) = fstat(&place) else { continue };
@@ -47,14 +55,21 @@ fn walk(
         seen.found(&path, &stat);
         let kind = FileType::from_raw_mode(stat.st_mode);
         let needed = if kind.is_dir() { Mode::ROTH | Mode::XOTH } else { Mode::ROTH };
-        if kind.is_symlink() || !Mode::from_raw_mode(stat.st_mode).contains(needed) {
+        if kind.is_symlink() {
             continue;
         }
-        match levels > 1 && kind.is_dir() {
-            true => walk(&place, &path, levels - 1, seen, found),
-            false => found(&path, place.as_fd(), kind.is_dir()),
+        match (Mode::from_raw_mode(stat.st_mode).contains(needed), kind.is_dir()) {
+            (false, is_dir) => is_open &= !is_dir,
+            (true, false) => found(&path, place.as_fd(), Given::File),
+            (true, true) if levels > 1 => is_open &= walk(&place, &path, (levels - 1, is_whole), seen, found),
+            (true, true) if is_whole => found(&path, place.as_fd(), Given::Whole),
+            (true, true) => is_open = false,
         }
     }
+    if is_open && !is_whole {
+        found(path, dir.as_fd(), Given::Names);
+    }
+    is_open
 }
 
 fn opened(at: BorrowedFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
@@ -97,7 +112,7 @@ mod tests {
 
     fn found(dir: &Path) -> String {
         let mut all = Vec::new();
-        each(dir, 2, &mut Seen::default(), &mut |path, _, _| {
+        each(dir, 2, true, &mut Seen::default(), &mut |path, _, _| {
             all.push(path.strip_prefix(dir).unwrap().display().to_string())
         });
         all.sort();
@@ -122,7 +137,7 @@ mod tests {
             assert!(KNOWN.lock().unwrap().contains_key(&dir.join("app")));
         }
         let mut seen = Seen::default();
-        each(&dir, 2, &mut seen, &mut |_, _, _| {});
+        each(&dir, 2, true, &mut seen, &mut |_, _, _| {});
         assert!(seen.holds());
         // Modes of files change nothing about their directory.
         mode(&dir.join("hosts"), 0o600);

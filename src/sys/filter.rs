@@ -28,15 +28,16 @@ enum Then {
     Unless0(u32),
     /// Refused unless it makes a pair that is connected for good: others can be spoken through to whoever listens.
     OnlyPairs,
-    /// Of an address: nothing happens where one is given.
-    NothingIfSome(u32),
+    /// The times of a file that is named: nothing happens to given ones; where none are given it is a touch, by which a file
+    /// is to be there, and none is. The arguments of its name, if that may be missing, and of the times.
+    Times(Option<u32>, u32),
     /// Refused where the first argument is this and the second, an address, is given.
     Sets(u32, u32, u32),
     /// No memory that is shared without a file, but for small pieces.
     OnlySmallShared,
 }
 use Then::{
-    Bits, Is, Nothing, NothingIfSome, OnlyPairs, OnlySmallShared, Refuse, Sets, Unknown, Unless0, Unsupported,
+    Bits, Is, Nothing, OnlyPairs, OnlySmallShared, Refuse, Sets, Times, Unknown, Unless0, Unsupported,
 };
 
 /// Bytes of a piece of shared memory: the kernel counts no such memory, but a process has at most 65,530 pieces of any, so
@@ -129,7 +130,7 @@ fn add(all: &mut Vec<sock_filter>, call: u32, then: Then) {
         Bits(n, bits) => when(n, step(IF_BITS, 0, 1, bits), EPERM),
         Is(n, value) => when(n, step(IF_EQUAL, 0, 1, value), EPERM),
         Unless0(n) => when(n, step(IF_EQUAL, 1, 0, 0), EPERM),
-        NothingIfSome(n) => when(n, step(IF_EQUAL, 1, 0, 0), FAIL),
+        Times(name, given) => times(name, given),
         Sets(what, value, given) => vec![
             step(LOAD, 0, 0, argument(what)),
             step(IF_EQUAL, 0, 5, value),
@@ -162,6 +163,28 @@ fn add(all: &mut Vec<sock_filter>, call: u32, then: Then) {
     };
     all.push(step(IF_EQUAL, 0, steps.len() as u8, call));
     all.extend(steps);
+}
+
+fn times(name: Option<u32>, given: u32) -> Vec<sock_filter> {
+    let mut steps = Vec::new();
+    if let Some(name) = name {
+        steps.extend([
+            step(LOAD, 0, 0, argument(name)),
+            step(IF_EQUAL, 0, 2, 0),
+            step(LOAD, 0, 0, upper(name)),
+            step(IF_EQUAL, 6, 0, 0),
+        ]);
+    }
+    steps.extend([
+        step(LOAD, 0, 0, argument(given)),
+        step(IF_EQUAL, 0, 2, 0),
+        step(LOAD, 0, 0, upper(given)),
+        step(IF_EQUAL, 1, 0, 0),
+        step(RETURN, 0, 0, FAIL),
+        step(RETURN, 0, 0, FAIL | libc::ENOENT as u32),
+        step(LOAD, 0, 0, 0),
+    ]);
+    steps
 }
 
 /// Sockets of the network only, where it is let in, and those by which the C library looks at it. Those with a place among

@@ -244,6 +244,7 @@ pub fn plain(own: &Own, words: &[String]) -> Result<Plan> {
         command: words.join(" "),
         words: words.to_vec(),
         cwd: env.home.clone(),
+        dir: None,
         env: all,
         has_terminal: false,
         has_input: false,

@@ -1,7 +1,6 @@
 //! Which system calls a child that is shut in may not make, or not with every argument. A table.
 use super::Then::{
-    self, Bits, Is, Nothing, NothingIfSome, OnlyPairs, OnlySmallShared, Refuse, Sets, Unknown, Unless0,
-    Unsupported,
+    self, Bits, Is, Nothing, OnlyPairs, OnlySmallShared, Refuse, Sets, Times, Unknown, Unless0, Unsupported,
 };
 use libc::c_long;
 
@@ -9,6 +8,9 @@ use libc::c_long;
 const NEW: u32 = 0x7E02_0000;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541C;
+/// `utimensat` with times of 64 bits.
+#[cfg(target_arch = "arm")]
+const UTIMENSAT_64: c_long = 412;
 /// The limit that a command is known by (`processes/mark.rs`).
 const MARK: u32 = 15;
 
@@ -88,7 +90,7 @@ pub const CALLS: &[(c_long, Then)] = &[
     (libc::SYS_lsetxattr, Unsupported),
     (libc::SYS_removexattr, Unsupported),
     (libc::SYS_lremovexattr, Unsupported),
-    (libc::SYS_utimensat, NothingIfSome(1)),
+    (libc::SYS_utimensat, Times(Some(1), 2)),
     (libc::SYS_fchmod, Nothing),
     (libc::SYS_fchown, Nothing),
     (libc::SYS_fsetxattr, Unsupported),
@@ -120,11 +122,13 @@ pub const OLDER: &[(c_long, Then)] = &[
     (libc::SYS_chmod, Nothing),
     (libc::SYS_chown, Nothing),
     (libc::SYS_lchown, Nothing),
-    (libc::SYS_utimes, Nothing),
-    (libc::SYS_futimesat, NothingIfSome(1)),
+    (libc::SYS_utimes, Times(None, 1)),
+    (libc::SYS_futimesat, Times(Some(1), 2)),
     (libc::SYS_inotify_init, Unknown),
+    #[cfg(target_arch = "arm")]
+    (UTIMENSAT_64, Times(Some(1), 2)),
     #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-    (libc::SYS_utime, Nothing),
+    (libc::SYS_utime, Times(None, 1)),
 ];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
 pub const OLDER: &[(c_long, Then)] = &[];
