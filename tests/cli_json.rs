@@ -13,7 +13,7 @@ use std::process::Output;
 const NOT_RUN: &[(&str, &str)] = &[("channels login", "no channel of this version links a phone")];
 
 /// Runs commands and keeps which were run.
-struct Story {
+pub struct Story {
     dir: std::path::PathBuf,
     vars: Vec<(String, String)>,
     commands: Vec<String>,
@@ -39,7 +39,7 @@ impl Story {
     }
 
     /// Runs one, holds what it printed against its schema and gives it back.
-    fn run(&mut self, args: &[&str]) -> Value {
+    pub fn run(&mut self, args: &[&str]) -> Value {
         let line = args.join(" ");
         let fits = |command: &&String| line == **command || line.starts_with(&format!("{command} "));
         let name = self.commands.iter().filter(fits).max_by_key(|command| command.len()).unwrap().clone();
@@ -151,8 +151,9 @@ fn schema_of(dir: &Path, command: &str) -> jsonschema::Validator {
 fn i14_every_command_prints_what_its_schema_says() {
     let telegram = ann();
     let replies = (0..4).map(|_| texts(&["hello"])).collect();
-    let (_server, mut gateway) =
-        with_bot(&telegram, json!({"channels": {"telegram": {"actions": {"sticker": true}}}}), replies);
+    let config = json!({"channels": {"telegram": {"actions": {"sticker": true}}},
+        "gateway": {"nodes": {"allowCommands": ["camera.snap", "camera.clip", "screen.record"]}}});
+    let (_server, mut gateway) = with_bot(&telegram, config, replies);
     let dir = gateway.dir.clone();
     let skill = dir.join("home/.openclaw/workspace/skills/weather");
     std::fs::create_dir_all(&skill).unwrap();
@@ -162,6 +163,7 @@ fn i14_every_command_prints_what_its_schema_says() {
     talk(&mut story, &telegram);
     settings(&mut story);
     automation(&mut story);
+    crate::nodes_cli::tell(&mut story, &gateway);
     devices(&mut story, &gateway);
     keeping(&mut story);
     gateway_and_service(&mut story);

@@ -186,6 +186,8 @@ mod node_host;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod nodes_cli;
+#[cfg(test)]
 mod nodes_events;
 #[cfg(test)]
 mod nodes_pairing;

@@ -22,6 +22,7 @@ pub struct Flag {
 /// One positional argument of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Positional {
+    /// One that ends with `...` takes all that comes.
     pub name: &'static str,
     pub required: bool,
     /// What completion offers.

@@ -32,6 +32,7 @@ mod message;
 mod migrate;
 mod models;
 mod node;
+mod nodes;
 mod onboard;
 mod pairing;
 mod parse;
@@ -224,6 +225,28 @@ pub const COMMANDS: &[Command] = &[
     node::STATUS,
     node::STOP,
     node::UNINSTALL,
+    nodes::pairing::APPROVE,
+    nodes::media::CLIP,
+    nodes::media::CAMERAS,
+    nodes::media::SNAP,
+    nodes::canvas::PUSH,
+    nodes::canvas::RESET,
+    nodes::canvas::EVAL,
+    nodes::canvas::HIDE,
+    nodes::canvas::NAVIGATE,
+    nodes::canvas::PRESENT,
+    nodes::media::SNAPSHOT,
+    nodes::DESCRIBE,
+    nodes::invoke::INVOKE,
+    nodes::LIST,
+    nodes::invoke::LOCATION,
+    nodes::invoke::NOTIFY,
+    nodes::pairing::PENDING,
+    nodes::pairing::REJECT,
+    nodes::RENAME,
+    nodes::run::COMMAND,
+    nodes::media::RECORD,
+    nodes::STATUS,
     onboard::COMMAND,
     pairing::APPROVE,
     pairing::LIST,

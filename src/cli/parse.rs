@@ -231,7 +231,8 @@ impl Line {
             return Err(Error::usage(format!("missing required argument '{}'", missing.name)));
         }
         let (most, got) = (command.positionals.len(), self.args.positionals.len());
-        if got > most {
+        let takes_all = command.positionals.last().is_some_and(|last| last.name.ends_with("..."));
+        if got > most && !takes_all {
             let name = command.name;
             return Err(Error::usage(format!("too many arguments for '{name}': expected {most}, got {got}")));
         }

@@ -4,7 +4,7 @@
 pub const TASKS: &[(&str, &[&str])] = &[
     ("Start here", &["onboard", "chat", "agent", "status", "usage", "doctor"]),
     ("The gateway", &["gateway", "health", "logs", "clients", "who", "dashboard", "profiles", "daemon"]),
-    ("Nodes", &["node"]),
+    ("Nodes", &["nodes", "node"]),
     ("Channels", &["channels", "message", "pairing"]),
     ("Agents", &["models", "agents", "sessions", "skills", "cron", "browser", "system"]),
     (
@@ -40,6 +40,12 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("gateway diagnostics", "Gather what a bug report needs"),
     ("message", "Send, edit and take back messages on a channel"),
     ("node", "Be a node: let a gateway elsewhere run commands here"),
+    ("nodes", "Let nodes in, and tell them what to do"),
+    ("nodes camera", "Take pictures and films with a node's camera"),
+    ("nodes canvas", "Say what a node's screen shows"),
+    ("nodes canvas a2ui", "Show surfaces in a node's canvas"),
+    ("nodes location", "Ask where a node is"),
+    ("nodes screen", "Take films of a node's screen"),
     ("pairing", "Let in strangers who write to a bot"),
     ("protocol", "Show the wire protocol's schemas"),
     ("security", "Look for what others could get at"),

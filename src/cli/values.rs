@@ -20,7 +20,7 @@ use crate::models::catalogue;
 use serde_json::Value;
 
 const KINDS: &[&str] = &[
-    "agents", "channels", "choices", "devices", "ids", "jobs", "keys", "methods", "models", "named",
+    "agents", "channels", "choices", "devices", "ids", "jobs", "keys", "methods", "models", "named", "nodes",
     "profiles", "requests", "schemas", "sessions",
 ];
 /// More sessions are not offered: the newest, then.
@@ -47,6 +47,7 @@ pub fn of_flag(flag: &Flag) -> Option<&'static str> {
         "session-key" => Some("sessions"),
         "channel" => Some("channels"),
         "model" => Some("models"),
+        "node" => Some("nodes"),
         "profile" => Some("profiles"),
         _ => None,
     }
@@ -87,6 +88,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         "keys" => owned(keys::all().map(|key| key.path).filter(|path| !path.contains('*')).collect()),
         "methods" => owned(methods::names()),
         "models" => models(&config),
+        "nodes" => nodes(&env),
         "profiles" => profiles(&env),
         "schemas" => owned(methods::schemas().map(schema::name).collect()),
         _ => Vec::new(),
@@ -143,6 +145,22 @@ fn devices(env: &Env, list: &str, member: &str) -> Vec<String> {
     let id = |device: &Value| Some(device.get(member)?.as_str()?.to_string());
     let listed = listed.unwrap_or_default();
     listed.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(id).collect()
+}
+
+/// The names of devices that are nodes, or the beginnings of their ids.
+fn nodes(env: &Env) -> Vec<String> {
+    let listed = local::apply(&env.state_dir, "device.pair.list", &Value::Null, clock::now_ms());
+    let listed = listed.unwrap_or_default();
+    let is_node = |device: &&Value| {
+        let roles = device.get("roles").and_then(Value::as_array).into_iter().flatten();
+        roles.chain(device.get("role")).any(|role| role == "node")
+    };
+    let name = |device: &Value| {
+        let text = |name: &str| device.get(name).and_then(Value::as_str).map(str::to_string);
+        text("displayName").filter(|name| is_plain(name)).or_else(|| text("deviceId"))
+    };
+    let devices = listed.get("paired").and_then(Value::as_array).into_iter().flatten();
+    devices.filter(is_node).filter_map(name).collect()
 }
 
 fn models(config: &Config) -> Vec<String> {
