@@ -165,6 +165,30 @@ continues() {
     check "the history goes on" "$session.*three\".*answer 3\".*more\".*answer $turn\"" talk "$1" "$2" "$3"
 }
 
+# a_node CLI HOME PORT HOST: the node host of HOST (ours, theirs) at the gateway at PORT, told what to do by HOME's command line.
+a_node() {
+    local cli=$1 home=$2 at=$3 host=$4 id pid
+    "$host" "$host-node" "$at" node run --host 127.0.0.1 --port "$at" >>"$work/$host-node.log" 2>&1 &
+    pid=$! pids+=($!)
+    for _ in $(seq 100); do
+        "$cli" "$home" "$at" gateway call node.list --json 2>&1 | grep -q '"connected": true' && break
+        sleep 0.3
+    done
+    check "a node host is here" '"connected": true' "$cli" "$home" "$at" gateway call node.list --json
+    id=$(field nodeId <<<"$out")
+    tell() {
+        "$cli" "$home" "$at" gateway call node.invoke --json --params \
+            "{\"nodeId\":\"$id\",\"command\":\"$1\",\"params\":$2,\"idempotencyKey\":\"interop-$RANDOM$RANDOM\"}"
+    }
+    check "system.which" '"sh": "/' tell system.which '{"bins":["sh"]}'
+    refused "system.run waits for approval" 'approval required' tell system.run '{"command":["echo","interop"]}'
+    echo '{"version":1,"agents":{"*":{"allowlist":[{"pattern":"/usr/bin/echo"},{"pattern":"/bin/echo"}]}}}' \
+        >"$work/$host-node/.openclaw/exec-approvals.json"
+    check "system.run by its rules" '"stdout": "interop' tell system.run '{"command":["echo","interop"]}'
+    check "system.execApprovals.get" 'allowlist' tell system.execApprovals.get '{}'
+    stop "$pid"
+}
+
 "$node" "$work/stub.mjs" "$model" "$port" "$port2" >"$work/stub.log" 2>&1 &
 pids+=($!)
 
@@ -174,6 +198,8 @@ every_way theirs their-client "$port" our-state
 check "gateway status" 'RPC probe: ok' theirs their-client "$port" gateway status
 check "gateway probe" 'Connect: ok .* RPC: ok' theirs their-client "$port" gateway probe
 check "logs" 'gateway' theirs their-client "$port" logs --limit 5 --plain
+a_node theirs their-client "$port" theirs
+a_node ours our-client1 "$port" ours
 talk theirs their-client "$port" >"$work/ours.json"
 stop "$server"
 
@@ -181,6 +207,7 @@ echo "# this command line, the original's gateway"
 serve their-state "$port2" "$node" "$original"
 every_way ours our-client "$port2" their-state
 check "agent --stream, without a target" '^stub answer 4 $' ours our-client "$port2" agent --message "three, again" --stream
+a_node ours our-client "$port2" ours
 talk ours our-client "$port2" >"$work/theirs.json"
 stop "$server"
 
