@@ -320,7 +320,7 @@ pub fn tell(story: &mut Story, gateway: &Gateway) {
         &["camera", "snap", "--node", "kitchen"],
         &["camera", "clip", "--node", "kitchen"],
         &["screen", "record", "--node", "kitchen"],
-        &["run", "--node", "kitchen", "--", "ls"],
+        &["run", "--node", "kitchen", "--raw", "ls"],
     ] {
         story.run(&[&["nodes"], args].concat());
     }
