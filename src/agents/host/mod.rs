@@ -11,6 +11,7 @@ mod programs;
 mod servers;
 
 use crate::agents::Agents;
+use crate::config::keys::Type;
 use crate::config::lookup;
 use crate::config::lookup::Node;
 use crate::config::write::judge;
@@ -91,11 +92,15 @@ impl Place {
             Some(node) => node.key().is_some_and(|key| key.host_only),
             None => is_host_name(name) || is_address_name(name) || is_switch_name(name),
         };
+        let is_switch = match node {
+            Some(node) => node.key().is_some_and(|key| matches!(key.kind, Type::Bool)),
+            None => is_switch_name(name),
+        };
         let is_env = name == "env" || (self.is_env && name == "vars");
         let steers = self.is_env && !is_env && is_host_variable(name);
         let of = match () {
             () if !is_named && !steers && name != "$include" => None,
-            () if node.is_none() && is_switch_name(name) => Some(Of::Switch),
+            () if is_switch => Some(Of::Switch),
             () if is_address_name(name) && !is_host_name(name) => Some(Of::Address),
             () => Some(Of::File),
         };
