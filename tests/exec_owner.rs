@@ -129,7 +129,7 @@ fn i13_4_the_owner_chooses_how_commands_of_a_session_run() {
     let shown = say(&mut client, "/exec").unwrap();
     assert!(shown.contains("host=gateway, security=allowlist, ask=on-miss"), "{shown}");
     for (text, want) in [
-        ("/exec host=node node=a", "nodes are not in this version"),
+        ("/exec host=node node=a", "tools.exec.node"),
         ("/exec security=some", "Nothing was changed"),
         ("/elevated much", "Nothing was changed"),
         ("/exec security=full ask=off", "Exec is now host=gateway, security=full, ask=off"),

@@ -192,6 +192,8 @@ mod nodes_events;
 #[cfg(test)]
 mod nodes_pairing;
 #[cfg(test)]
+mod nodes_tools;
+#[cfg(test)]
 mod odd_settings;
 #[cfg(test)]
 mod onboard;

@@ -63,7 +63,7 @@ fn commands_are_answered_without_the_model() {
         ("/bash ls", "runs no commands"),
         ("! ls", "runs no commands"),
         ("/elevated on", "tools.elevated"),
-        ("/exec host=node", "not in this version"),
+        ("/exec host=node node=x", "tools.exec.node"),
         ("/exec", "security=allowlist"),
         ("/config show", "commands.config"),
         ("/debug show", "commands.debug"),

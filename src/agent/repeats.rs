@@ -58,7 +58,13 @@ mod tests {
         let call =
             |n: u32| ToolCall { id: format!("c{n}"), name: "read".into(), arguments: json!({"path": "x"}) };
         let mut judge = |call: ToolCall| {
-            let mut outcomes = [Outcome { text: "r".into(), is_error: false, meta: None, details: None }];
+            let mut outcomes = [Outcome {
+                text: "r".into(),
+                is_error: false,
+                meta: None,
+                details: None,
+                pictures: Vec::new(),
+            }];
             repeats.judge(&[call], &mut outcomes).map(|()| outcomes[0].text.contains("times in a row"))
         };
         assert_eq!((1..8).map(|n| judge(call(n)).unwrap()).filter(|told| *told).count(), 4);

@@ -317,7 +317,7 @@ impl<'a> Turn<'a> {
         let now = clock::now_ms();
         let results = calls.iter().zip(&outcomes).map(|(call, o)| {
             let result = message::tool_result(&call.id, &call.name, &o.text, o.is_error, now);
-            message::with_details(result, o.details.as_deref())
+            message::with_pictures(message::with_details(result, o.details.as_deref()), &o.pictures)
         });
         job.write(results.collect(), false)?;
         judged?;

@@ -9,12 +9,12 @@ use crate::slash::exec::{may_elevate, take, usual};
 use crate::state::State;
 
 const LEVELS: &str = "off, on, ask, full";
-const NO_NODES: &str = "Commands on nodes are not in this version. Nothing was changed.";
+const NO_NODES: &str = "A session does not choose the node: name it in the configuration (tools.exec.node). Nothing was changed.";
 
 pub fn exec(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let (said, len) = take(args);
     let rest = args.tail(len).trim();
-    if said.host() == Some("node") || said.names_node {
+    if said.names_node {
         return Ok(Reply::Text(NO_NODES.to_string()));
     }
     let is_default = matches!(args, "default" | "reset" | "inherit");
@@ -42,7 +42,9 @@ fn shown(state: &State, at: &At, verb: &str) -> String {
     };
     let security = or(mode.security(), "tools.exec.security", "allowlist");
     let ask = or(mode.ask(), "tools.exec.ask", "on-miss");
-    format!("Exec {verb} host=gateway, security={security}, ask={ask}; exec-approvals.json may be stricter.")
+    // This machine has two names.
+    let host = or(mode.host(), "tools.exec.host", "gateway").replace("sandbox", "gateway");
+    format!("Exec {verb} host={host}, security={security}, ask={ask}; exec-approvals.json may be stricter.")
 }
 
 pub fn elevated(state: &mut State, at: &At, args: &str) -> Result<Reply> {

@@ -5,6 +5,7 @@
 mod arguments;
 pub mod commands;
 mod compose;
+mod devices;
 mod files;
 mod memories;
 mod policy;
@@ -16,6 +17,7 @@ pub mod testing;
 mod web;
 
 use commands::{exec, process};
+use devices::{canvas, nodes};
 pub use files::change;
 use files::{apply_patch, edit, image, likeness, read, workspace, write};
 use memories::{memory, memory_get, memory_search};
@@ -50,6 +52,7 @@ pub static TOOLS: &[Tool] = &[
     agents_list::TOOL,
     apply_patch::TOOL,
     browser::TOOL,
+    canvas::TOOL,
     cron::TOOL,
     edit::TOOL,
     exec::TOOL,
@@ -58,6 +61,7 @@ pub static TOOLS: &[Tool] = &[
     memory_get::TOOL,
     memory_search::TOOL,
     message::TOOL,
+    nodes::TOOL,
     process::TOOL,
     read::TOOL,
     session_status::TOOL,
@@ -128,6 +132,8 @@ pub struct Output {
     pub meta: Option<String>,
     /// The same for programs, where a text says less.
     pub details: Option<Value>,
+    /// Pictures for a model that sees, as blocks of a message.
+    pub pictures: Vec<Value>,
 }
 
 impl Output {
@@ -162,6 +168,7 @@ pub fn offered(
         "web_search" => search::is_ready(config, env),
         "browser" => browser::is_ready(config),
         "image" => image::is_ready(config, env, provider_ref),
+        "canvas" | "nodes" => devices::node::are_paired(env),
         _ => true,
     };
     TOOLS.iter().filter(|tool| allowed.contains(&tool.name) && is_ready(tool.name)).collect()

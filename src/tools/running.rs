@@ -34,6 +34,7 @@ pub struct Outcome {
     pub is_error: bool,
     pub meta: Option<String>,
     pub details: Option<Box<Value>>,
+    pub pictures: Vec<Value>,
 }
 
 /// What happens meanwhile.
@@ -249,7 +250,7 @@ fn not_offered(offered: &[&'static Tool], name: &str) -> String {
 
 impl Outcome {
     fn error(text: &str) -> Outcome {
-        Outcome { text: text.to_string(), is_error: true, meta: None, details: None }
+        Outcome { text: text.to_string(), is_error: true, meta: None, details: None, pictures: Vec::new() }
     }
 
     fn of(result: Result<Output>) -> Outcome {
@@ -259,10 +260,9 @@ impl Outcome {
                 is_error: false,
                 meta: output.meta,
                 details: output.details.map(Box::new),
+                pictures: output.pictures,
             },
-            Err(e) => {
-                Outcome { text: capped(e.message().to_string()), is_error: true, meta: None, details: None }
-            }
+            Err(e) => Outcome::error(&capped(e.message().to_string())),
         }
     }
 }
@@ -406,9 +406,11 @@ mod tests {
             theirs,
             [
                 "browser",
+                "canvas",
                 "cron",
                 "exec",
                 "gateway",
+                "nodes",
                 "process",
                 "sessions_history",
                 "sessions_list",

@@ -785,7 +785,7 @@ pub static KEYS: &[Key] = &[
     key("tools.exec.backgroundMs", COUNT, NONE, "Wait in ms before a command goes on in the background").or("10000"),
     key("tools.exec.cleanupMs", COUNT, NONE, "Time in ms finished commands are remembered").or("1800000"),
     key("tools.exec.host", &Enum(&["sandbox", "gateway", "node"]), NONE, "Where commands run"),
-    key("tools.exec.node", TEXT, UNREAD, "Node that runs commands"),
+    key("tools.exec.node", TEXT, NONE, "Node that runs commands"),
     key("tools.exec.notifyOnExit", BOOL, NONE, "Whether the end of a background command wakes the agent").or("true"),
     key("tools.exec.pathPrepend", TEXTS, NONE, "Directories put in front of PATH").host(),
     key("tools.exec.safeBins", TEXTS, NONE, "Programs that need no approval").host(),

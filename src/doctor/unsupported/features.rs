@@ -179,14 +179,7 @@ fn hooks(config: &Config, _: &Env) -> Option<String> {
 }
 
 fn exec(config: &Config, _: &Env) -> Option<String> {
-    let in_tools = |path: &[&str], fits: &dyn Fn(&Value) -> bool| {
-        let found = |tools: &Value| path.iter().try_fold(tools, |at, name| at.get(name)).is_some_and(fits);
-        config.get("tools").is_some_and(found) || any_agent(config, "tools", found)
-    };
-    some([
-        said(in_tools(&["exec", "host"], &|host| host == "node"), "commands on nodes (tools.exec.host)"),
-        said(config.bool("commands.bash"), "commands from chats (commands.bash)"),
-    ])
+    said(config.bool("commands.bash"), "commands from chats (commands.bash)")
 }
 
 fn web_search(config: &Config, _: &Env) -> Option<String> {

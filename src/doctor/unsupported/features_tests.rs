@@ -24,7 +24,7 @@ fn n_2_what_a_migrant_configured_is_named_and_counted() {
         gateway: {mode: 'local'}}";
     assert_eq!(
         told(text, &[]).unwrap(),
-        "2 channels (whatsapp, discord), commands on nodes (tools.exec.host), search by embeddings"
+        "2 channels (whatsapp, discord), search by embeddings"
     );
 }
 

@@ -99,6 +99,21 @@ pub fn parts(message: &Value, images: bool) -> (String, Vec<(&str, &str)>) {
     (words, Vec::new())
 }
 
+/// The text of a tool's result in formats that take no pictures there; with what is said in their place where they are not
+/// sent behind it either.
+pub fn words_of(result: &Value, images: bool) -> String {
+    if images { text(result, "\n") } else { parts(result, false).0 }
+}
+
+/// The pictures of results, as far as they may be sent, for a message of the user's behind them.
+pub fn pictures_of<'a>(calls: &'a [Called<'a>], images: bool) -> Vec<(&'a str, &'a str)> {
+    let results = calls.iter().filter(|_| images).map(|called| called.result);
+    results.flat_map(|result| parts(result, true).1).collect()
+}
+
+/// Said before them.
+pub const PICTURES: &str = "[pictures that the tools above gave]";
+
 /// A picture as a URL that holds it.
 pub fn data_url((kind, data): (&str, &str)) -> String {
     format!("data:{kind};base64,{data}")

@@ -6,7 +6,8 @@ use crate::json::{self, Put, json};
 use crate::models::compat::ThinkingFormat;
 use crate::models::format::text as member;
 use crate::models::messages::{
-    Called, Item, LEFT_OUT, arguments, data_url, is_own, items, own_thinking, parts, text,
+    Called, Item, LEFT_OUT, PICTURES, arguments, data_url, is_own, items, own_thinking, parts, pictures_of,
+    text, words_of,
 };
 use crate::models::openai::{KEPT, REASONING};
 use crate::models::provider::{ChatRequest, Provider, Thinking};
@@ -41,6 +42,11 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
                     chat.add(said);
                 }
                 chat.messages.extend(calls.iter().map(|called| tool(p, called)));
+                let pictures = pictures_of(&calls, p.images);
+                if !pictures.is_empty() {
+                    let content = words_and_pictures(PICTURES.to_string(), pictures);
+                    chat.add(json::holding(json!({"role": "user"}), "content", content));
+                }
             }
         }
     }
@@ -149,15 +155,19 @@ fn user(p: &Provider, message: &Value) -> Option<Value> {
     if pictures.is_empty() {
         return (!words.is_empty()).then(|| words.into());
     }
+    Some(words_and_pictures(words, pictures))
+}
+
+fn words_and_pictures(words: String, pictures: Vec<(&str, &str)>) -> Value {
     let words = (!words.is_empty()).then(|| json::holding(json!({"type": "text"}), "text", words));
     let pictures =
         pictures.into_iter().map(|p| json!({"type": "image_url", "image_url": {"url": data_url(p)}}));
-    Some(words.into_iter().chain(pictures).collect())
+    words.into_iter().chain(pictures).collect()
 }
 
-/// A tool's answer is text only.
+/// A tool's answer is text only; its pictures come behind it.
 fn tool(p: &Provider, called: &Called) -> Value {
-    let words = Some(parts(called.result, false).0).filter(|words| !words.trim().is_empty());
+    let words = Some(words_of(called.result, p.images)).filter(|words| !words.trim().is_empty());
     let mut message = json!({
         "role": "tool", "tool_call_id": called.id, "content": words.unwrap_or_else(|| NOTHING.to_string()),
     });

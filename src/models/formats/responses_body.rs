@@ -4,7 +4,9 @@
 //! reasoning items that this model made.
 use crate::json::{self, Put, json};
 use crate::models::format::text as member;
-use crate::models::messages::{Called, Item, arguments, data_url, items, own_thinking, parts, text};
+use crate::models::messages::{
+    Called, Item, PICTURES, arguments, data_url, items, own_thinking, parts, pictures_of, text, words_of,
+};
 use crate::models::provider::{ChatRequest, Provider, Thinking};
 use crate::models::wanted;
 use serde_json::Value;
@@ -29,7 +31,11 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
                 }
                 // All calls come before the results, as the model made them.
                 input.extend(calls.iter().map(function_call));
-                input.extend(calls.iter().map(output));
+                input.extend(calls.iter().map(|called| output(p, called)));
+                let pictures = pictures_of(&calls, p.images);
+                if !pictures.is_empty() {
+                    input.push(words_and_pictures(PICTURES.to_string(), pictures));
+                }
             }
         }
     }
@@ -59,13 +65,17 @@ pub fn build(p: &Provider, request: &ChatRequest) -> Value {
 
 fn user(p: &Provider, message: &Value) -> Option<Value> {
     let (words, pictures) = parts(message, p.images);
+    (!words.is_empty() || !pictures.is_empty()).then(|| words_and_pictures(words, pictures))
+}
+
+fn words_and_pictures(words: String, pictures: Vec<(&str, &str)>) -> Value {
     let words = (!words.is_empty()).then(|| json::holding(json!({"type": "input_text"}), "text", words));
     let pictures = pictures
         .into_iter()
         .map(|picture| json!({"type": "input_image", "image_url": data_url(picture), "detail": "auto"}));
     let content: Vec<Value> = words.into_iter().chain(pictures).collect();
     let message = json!({"type": "message", "role": "user"});
-    (!content.is_empty()).then(|| json::holding(message, "content", content))
+    json::holding(message, "content", content)
 }
 
 /// The reasoning item that a thinking block's signature holds.
@@ -79,7 +89,7 @@ fn function_call(called: &Called) -> Value {
     json!({"type": "function_call", "call_id": called.id, "name": name, "arguments": arguments})
 }
 
-fn output(called: &Called) -> Value {
-    let words = parts(called.result, false).0;
+fn output(p: &Provider, called: &Called) -> Value {
+    let words = words_of(called.result, p.images);
     json!({"type": "function_call_output", "call_id": called.id, "output": words})
 }

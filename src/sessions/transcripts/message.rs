@@ -159,6 +159,14 @@ pub fn with_details(mut result: Value, details: Option<&Value>) -> Value {
     result
 }
 
+/// The same with pictures behind its text.
+pub fn with_pictures(mut result: Value, pictures: &[Value]) -> Value {
+    if let Some(content) = result.pointer_mut("/message/content").and_then(Value::as_array_mut) {
+        content.extend_from_slice(pictures);
+    }
+    result
+}
+
 pub fn model_change(provider: &str, model_id: &str) -> Value {
     json!({"type": "model_change", "provider": provider, "modelId": model_id})
 }

@@ -62,16 +62,39 @@ pub fn ask(
     let (command, cwd) = (wish.command.clone(), wish.cwd.to_string_lossy().into_owned());
     let context = Context { cancel: Cancel::new(), updates: None, ..context.clone() };
     let waiting = Waiting { context, around, wish, rules: rules.clone(), judged, dir, id: id.clone() };
-    let name = format!("gw-ask-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let died =
-        |what: String| log::error!(target: "tools", "the wait for an approval ended by a defect: {what}");
-    threads::spawn(&name, STACK, move || waiting.wait(), died)?;
+    spawn(move || waiting.wait())?;
     let short = within(&id, 8);
     let text =
         format!("Approval required (id {short}). Approve to run; updates will arrive after completion.");
     let details = json!({"status": "approval-pending", "approvalId": (id.as_str()), "approvalSlug": short, "expiresAtMs": expires,
         "host": HOST, "command": command, "cwd": cwd});
     Ok(Output { details: Some(details), ..Output::text(text).about("approval required") })
+}
+
+/// Starts the thread of one that waits.
+pub(super) fn spawn(wait: impl FnOnce() + Send + 'static) -> Result<()> {
+    let name = format!("gw-ask-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let died =
+        |what: String| log::error!(target: "tools", "the wait for an approval ended by a defect: {what}");
+    threads::spawn(&name, STACK, wait, died).map(drop)
+}
+
+/// What somebody has decided, or why it does not run.
+pub(super) enum Approved {
+    Once,
+    Always,
+    No(&'static str),
+}
+
+impl Approved {
+    pub(super) fn of(answer: &Value) -> Approved {
+        match answer.get("decision").and_then(Value::as_str) {
+            Some("allow-once") => Approved::Once,
+            Some("allow-always") => Approved::Always,
+            Some(_) => Approved::No("user-denied"),
+            None => Approved::No("approval-timeout"),
+        }
+    }
 }
 
 /// All that the owner has to know, whole.
@@ -105,7 +128,7 @@ fn request(
 }
 
 /// A call of the gateway's own, about approvals.
-fn call(context: &Context, method: &str, params: Value) -> Result<Value> {
+pub(super) fn call(context: &Context, method: &str, params: Value) -> Result<Value> {
     let whom = Whom { name: "exec", scopes: &["operator.approvals"], run: None };
     (context.ask)(&whom, method, params, &context.cancel)
 }
@@ -118,6 +141,7 @@ impl Waiting {
             wish: &self.wish,
             sandbox: self.around.sandbox(),
             id: &self.id,
+            host: HOST,
         };
         // Written down before they are asked, and again where one could not be.
         let asked = request.chats();
@@ -249,7 +273,7 @@ pub fn when_left(context: &Context) -> Box<dyn FnOnce(&Process) + Send> {
 
 /// The session is told, and its agent asked to go on if there is a run that pays for it, which is nobody's where the owner
 /// allowed the command.
-fn tell(context: &Context, head: &str, command: &str, output: Option<&str>, run: Option<&str>) {
+pub(super) fn tell(context: &Context, head: &str, command: &str, output: Option<&str>, run: Option<&str>) {
     let shown = |text: &str| untrusted::wrap("the output of a command", text);
     let output: Result<String> = output
         .map(str::trim)

@@ -2,7 +2,7 @@
 //! while; after that the command goes on in the background (`process`).
 use super::surroundings::Surroundings;
 use super::wish::{self, Wish};
-use super::{asking, setting};
+use super::{afar, asking, setting};
 use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, decide, file, judge};
 use crate::calls::Provenance;
@@ -26,10 +26,10 @@ pub const TOOL: Tool = Tool {
         "timeout": {"type": "number", "description": "Seconds until it is ended; 1800 when left out"},
         "pty": {"type": "boolean", "description": "Run in a terminal, for programs that want one"},
         "elevated": {"type": "boolean", "description": "Only where the user has set /elevated for the session"},
-        "host": {"type": "string", "description": "gateway"},
+        "host": {"type": "string", "description": "gateway, or node where the user has set that"},
         "security": {"type": "string", "description": "deny, allowlist or full; only to be stricter"},
         "ask": {"type": "string", "description": "off, on-miss or always; only to be stricter"},
-        "node": {"type": "string", "description": "Not in this version"}}}"#,
+        "node": {"type": "string", "description": "Which node, where host is node"}}}"#,
     aliases: &[("cmd", "command"), ("cwd", "workdir"), ("script", "command")],
     changes: true,
     // What others wrote, or a program sent at its time, runs nothing unless the owner says so (`tools.surfaces`).
@@ -58,6 +58,9 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         (wish.security.as_ref(), wish.ask.as_ref()),
     ];
     let rules = Rules::of(&book, &context.agent, &wished);
+    if wish.is_afar {
+        return afar::run(context, wish, &rules);
+    }
     let around = Surroundings::of(context, &rules);
     let cwd = wish.cwd.to_string_lossy().into_owned();
     // Variables change what a command does, so that nothing that was allowed without them is.

@@ -1,7 +1,6 @@
 //! Chats are told of a command that waits, whole and in the gateway's own words, and of what became of it where they cannot
 //! know: once each, by the journal of deliveries. On the thread that waits, `gw-ask-N`.
 use super::asking::PATIENCE_MS;
-use super::exec::HOST;
 use super::shown;
 use super::wish::Wish;
 use crate::approvals::{left, seal};
@@ -18,6 +17,8 @@ pub struct Request<'a> {
     pub wish: &'a Wish,
     pub sandbox: &'static str,
     pub id: &'a str,
+    /// Where it runs, as people are told.
+    pub host: &'a str,
 }
 
 /// A chat that was told: `channel`, `to`, `accountId`, `threadId`.
@@ -114,8 +115,9 @@ impl Request<'_> {
         let (theirs, how) =
             whole.as_deref().map_or((shown::TOO_LONG, "Then reply"), |whole| (whole, "Reply"));
         let text = format!(
-            "\u{1f512} Exec approval required\nID: {slug}\nAgent: {}\nHost: {HOST}\nSandbox: {}\nLength: {} characters\nExpires in: {}s\n{how} with: /approve {slug} allow-once|allow-always|deny\n{theirs}",
+            "\u{1f512} Exec approval required\nID: {slug}\nAgent: {}\nHost: {}\nSandbox: {}\nLength: {} characters\nExpires in: {}s\n{how} with: /approve {slug} allow-once|allow-always|deny\n{theirs}",
             self.context.agent,
+            self.host,
             self.sandbox,
             self.wish.command.chars().count(),
             PATIENCE_MS / 1000

@@ -2,7 +2,8 @@
 //!
 //! `wish` reads what a call asks for, `surroundings` is what a command finds around itself, `skilled` what
 //! skills give it, `asking` is the wait for the
-//! owner's word, `forwarding` who is told of it, `shown` how he sees a command. Whether a command may run is judged in the room `approvals`, how it runs in `processes`.
+//! owner's word, `afar` has a node run it, `forwarding` who is told of it, `shown` how he sees a command. Whether a command may run is judged in the room `approvals`, how it runs in `processes`.
+mod afar;
 mod asking;
 pub(in crate::tools) mod exec;
 mod forwarding;

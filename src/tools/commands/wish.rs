@@ -21,6 +21,7 @@ const FORBIDDEN: &str = "LD_* DYLD_* NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS 
 
 pub struct Wish {
     pub command: String,
+    /// On a node as it was said, which may be not at all.
     pub cwd: PathBuf,
     /// What is said about it before the output.
     pub warning: Option<String>,
@@ -32,6 +33,9 @@ pub struct Wish {
     /// What the call says of `security` and `ask`: it may only be stricter.
     pub security: Option<Value>,
     pub ask: Option<Value>,
+    /// It runs on a node, on this one if one is named.
+    pub is_afar: bool,
+    pub node: Option<String>,
 }
 
 impl Wish {
@@ -60,8 +64,13 @@ impl Wish {
                 "elevated is not on in this session: the owner switches it on with /elevated, where tools.elevated.enabled and tools.elevated.allowFrom let him; leave it out, and he is asked by the rules",
             ));
         }
-        host(context, arguments)?;
-        let (cwd, warning) = cwd(context, arguments);
+        let is_afar = host(context, arguments)?;
+        let said =
+            |name: &str| arguments.get(name).and_then(Value::as_str).map(str::trim).unwrap_or_default();
+        let (cwd, warning) = match is_afar {
+            true => (PathBuf::from(said("workdir")), None),
+            false => cwd(context, arguments),
+        };
         let timeout = seconds(arguments, "timeout").unwrap_or(number(context, "timeoutSec", 1800) as f64);
         Ok(Wish {
             command: command.to_string(),
@@ -74,6 +83,8 @@ impl Wish {
             timeout: Duration::from_secs_f64(timeout.clamp(0.1, 7.0 * 86_400.0)),
             security: arguments.get("security").cloned(),
             ask: arguments.get("ask").cloned(),
+            is_afar,
+            node: Some(said("node").to_string()).filter(|node| is_afar && !node.is_empty()),
         })
     }
 }
@@ -93,23 +104,22 @@ fn seconds(arguments: &Value, name: &str) -> Option<f64> {
     arguments.get(name)?.as_f64().filter(|n| n.is_finite() && *n > 0.0)
 }
 
-/// There is one host here, which the original calls by two names.
-fn host(context: &Context, arguments: &Value) -> Result<()> {
+/// Whether it runs on a node. This machine is one host here, which the original calls by two names.
+fn host(context: &Context, arguments: &Value) -> Result<bool> {
     let configured = context.exec.host().or_else(|| setting(context, "host")?.as_str()).unwrap_or("gateway");
     let asked =
         arguments.get("host").and_then(Value::as_str).filter(|host| !host.is_empty()).unwrap_or(configured);
     let is_here = |host: &str| matches!(host, "gateway" | "sandbox");
-    let text = match (is_here(asked), is_here(configured)) {
-        (true, true) => return Ok(()),
-        (_, false) => {
-            "commands are set to run on a node (tools.exec.host, or execHost of the session), and this version has no nodes: set it to gateway"
-                .to_string()
+    match (is_here(asked), is_here(configured)) {
+        (true, true) => Ok(false),
+        (false, false) if asked == "node" => Ok(true),
+        _ => {
+            let text = format!(
+                "exec host not allowed (requested {asked}; configure tools.exec.host={asked} to allow)."
+            );
+            Err(Error::new(Kind::Forbidden, text))
         }
-        (false, true) => {
-            format!("exec host not allowed (requested {asked}; configure tools.exec.host={asked} to allow).")
-        }
-    };
-    Err(Error::new(Kind::Forbidden, text))
+    }
 }
 
 fn cwd(context: &Context, arguments: &Value) -> (PathBuf, Option<String>) {
