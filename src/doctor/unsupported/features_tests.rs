@@ -22,10 +22,7 @@ fn n_2_what_a_migrant_configured_is_named_and_counted() {
         hooks: {enabled: true, token: 'z', mappings: [{id: 'm'}]}, browser: {enabled: true},
         agents: {defaults: {memorySearch: {provider: 'openai'}}}, tools: {exec: {host: 'node'}},
         gateway: {mode: 'local'}}";
-    assert_eq!(
-        told(text, &[]).unwrap(),
-        "2 channels (whatsapp, discord), search by embeddings"
-    );
+    assert_eq!(told(text, &[]).unwrap(), "2 channels (whatsapp, discord), search by embeddings");
 }
 
 #[test]
