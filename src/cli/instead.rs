@@ -32,7 +32,11 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "put the skill's folder with its SKILL.md into skills/ of the workspace or the state directory yourself (docs/agents.md); `openclaw skills check` says what it needs",
     ),
     (&["plugins", "mcp", "acp"], "it has no plugins; tools are set by the key `tools`"),
-    (&["canvas", "sandbox", "nodes", "node"], "it has no nodes and sandboxes"),
+    (&["canvas"], "`openclaw nodes canvas` shows pages on a node's screen"),
+    (
+        &["sandbox"],
+        "there is nothing to manage: the keys `tools.exec.sandbox` say what commands reach (docs/exec.md)",
+    ),
     (
         &["exec-policy", "secrets"],
         "`openclaw approvals` has the rules for commands; `openclaw security audit` shows what can be reached",
