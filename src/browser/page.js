@@ -260,14 +260,17 @@
   // Whether an element can be acted on now, and where; else why not.
   function ready(ref, isLight) {
     const it = el(ref);
-    let box = it;
     if (it.tagName === 'OPTION') return {why: 'it is an option: use select with the list'};
     if (!shown(it)) return {why: 'it is not visible'};
     if (!isLight && off(it)) return {why: 'it is disabled'};
-    it.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
-    const rects = [...box.getClientRects()].filter((r) => r.width > 0 && r.height > 0);
-    if (!rects.length) return {why: 'it has no size'};
-    const r = rects[0];
+    const first = () => [...it.getClientRects()].find((r) => r.width > 0 && r.height > 0);
+    let r = first();
+    // What is in sight stays where it is: another element may have been found there just now.
+    if (r && (r.top < 0 || r.left < 0 || r.bottom > innerHeight || r.right > innerWidth)) {
+      it.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
+      r = first();
+    }
+    if (!r) return {why: 'it has no size'};
     const x = (Math.max(r.left, 0) + Math.min(r.right, innerWidth)) / 2, y = (Math.max(r.top, 0) + Math.min(r.bottom, innerHeight)) / 2;
     let hit = document.elementFromPoint(x, y);
     while (hit?.shadowRoot) { const inner = hit.shadowRoot.elementFromPoint(x, y); if (!inner || inner === hit) break; hit = inner; }

@@ -38,11 +38,11 @@ fn i15_4_elements_are_clicked_typed_into_dragged_and_waited_for() {
     let (off, under, pick) =
         (world.reference("button \"Off\""), world.reference("button \"Under\""), world.reference("combobox"));
     for (body, want) in [
-        (json!({"kind": "click", "ref": off, "timeoutMs": 500}), "it is disabled"),
-        (json!({"kind": "click", "ref": under, "timeoutMs": 500}), "it is covered by <div id=lid>"),
+        (json!({"kind": "click", "ref": off, "timeoutMs": 3000}), "it is disabled"),
+        (json!({"kind": "click", "ref": under, "timeoutMs": 3000}), "it is covered by <div id=lid>"),
         (json!({"kind": "click", "ref": "e999"}), "Unknown ref \"e999\""),
         (json!({"kind": "select", "ref": pick, "values": ["Nine"]}), "use one of \"One\", \"Two\""),
-        (json!({"kind": "wait", "text": "never", "timeoutMs": 500}), "did not"),
+        (json!({"kind": "wait", "text": "never", "timeoutMs": 3000}), "did not"),
         (json!({"kind": "evaluate", "fn": "() => { throw new Error('mine') }"}), "mine"),
         (json!({"kind": "press", "key": "Hyper+x"}), "Unknown key"),
         (json!({"kind": "click"}), "ref is required"),

@@ -30,15 +30,18 @@ fn point(
     let ask = format!("oc.ready({}, {is_light})", json!(own));
     let mut before: Option<Value> = None;
     loop {
-        let said = page::value(browser, &frame, &ask, wait)?;
-        let why = said.get("why").and_then(Value::as_str).unwrap_or("it moves").to_string();
+        let why = |said: &Value| said.get("why").and_then(Value::as_str).unwrap_or("it moves").to_string();
+        let said = page::value(browser, &frame, &ask, wait).map_err(|e| match &before {
+            Some(before) if e.kind == Kind::AgentTimeout => late(name, &why(before)),
+            _ => e,
+        })?;
         // It stands still where it was a moment ago.
         if said.get("why").is_none() && (is_light || before.as_ref() == Some(&said)) {
             return placed(browser, target, &frame, &said, wait);
         }
         before = Some(said);
         if wait.at_most(SLICE).until >= wait.until {
-            return Err(late(name, &why));
+            return Err(late(name, &before.as_ref().map(why).unwrap_or_default()));
         }
         std::thread::sleep(SLICE);
     }
