@@ -58,7 +58,7 @@ pub const COMMAND: Command = Command {
 };
 
 /// With the families of checks.
-const ONLY: &str = "Look at this check or family only, may be repeated: channels, clock, compat, config, cron, devices, disk, env, fs, \
+const ONLY: &str = "Look at this check or family only, may be repeated: channels, clock, compat, config, cron, devices, disk, env, exec, fs, \
                     gateway, heartbeat, hooks, models, port, service, sessions, state, summary, unsupported, workspace";
 
 /// How long the gateway may take to answer.
