@@ -59,7 +59,15 @@ pub fn attach(plan: &Plan) -> Result<Run> {
         .map_err(|e| absent(e.message()))?;
     let browser = Arc::new(Browser::new(cdp, None, None));
     set_up(&browser);
-    Ok(Run { browser, reader, stderr: None, about: format!("attached to {url}"), _group: None, _lock: None })
+    Ok(Run {
+        browser,
+        reader,
+        stderr: None,
+        about: format!("attached to {url}"),
+        _gate: None,
+        _group: None,
+        _lock: None,
+    })
 }
 
 /// The address of the socket, as the debugger tells it.

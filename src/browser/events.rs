@@ -14,7 +14,7 @@ use std::time::Instant;
 /// Names looked up at a time; a page that leads to more is refused.
 const MAX_ASKING: usize = 16;
 const LOOKUP_STACK: usize = 256 << 10;
-/// Addresses that are looked at whatever is fetched from there, not documents alone.
+/// Addresses that are looked at whatever is fetched from there, not documents alone, in a browser that runs elsewhere.
 const CLOSE_BY: &[&str] = &[
     "*://127.*",
     "*://10.*",
@@ -131,8 +131,10 @@ fn attached(browser: &Browser, parent: &str, params: &Value) {
         }
         tell("Network.enable", json!({"maxTotalBufferSize": 20_000_000, "maxResourceBufferSize": 5_000_000}));
         let documents = json!({"urlPattern": "*", "resourceType": "Document", "requestStage": "Request"});
+        // What is fetched beside goes by the gate, if this browser has one; a worker's requests would wait for ever here.
+        let beside = if browser.pid.is_some() { &[] } else { CLOSE_BY };
         let close_by =
-            CLOSE_BY.iter().map(|pattern| json!({"urlPattern": pattern, "requestStage": "Request"}));
+            beside.iter().map(|pattern| json!({"urlPattern": pattern, "requestStage": "Request"}));
         let patterns: Vec<Value> = std::iter::once(documents).chain(close_by).collect();
         tell("Fetch.enable", json!({"patterns": patterns}));
         tell("Target.setAutoAttach", follow());
@@ -234,7 +236,10 @@ fn block(browser: &Browser, session: &str, frame: &str, error: &Error) {
 fn answered(browser: &Browser, session: &str, params: &Value) {
     let (url, address) = (text(params, "/response/url"), text(params, "/response/remoteIPAddress"));
     let mut world = browser.world();
-    let may = world.policy.as_ref().is_none_or(|policy: &Policy| policy.may_answer(url, address));
+    // Of one that was started here the gate judged it, whose address this is.
+    let is_judged = browser.pid.is_some();
+    let may =
+        is_judged || world.policy.as_ref().is_none_or(|policy: &Policy| policy.may_answer(url, address));
     let Some(page) = world.page_of(session) else { return };
     evidence::keep(page, "Network.responseReceived", params, None);
     if may || address.is_empty() {

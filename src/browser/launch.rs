@@ -2,6 +2,7 @@
 //! wait until its debugger listens. On the browser's own thread.
 use super::cdp::{Cdp, none};
 use super::finding;
+use super::gate::Gate;
 use super::life::Run;
 use super::profiles::{self, Profile};
 use super::world::Browser;
@@ -115,7 +116,8 @@ fn begin(plan: &Plan, program: &Path, is_over: &dyn Fn() -> bool) -> Result<Run>
     profiles::keep_port(profile)?;
     check_port(profile)?;
     files::private_dir(&plan.media)?;
-    let mut group = Group::start(command(plan, program))?;
+    let gate = Gate::open()?;
+    let mut group = Group::start(command(plan, program, gate.port))?;
     // Without it the next start would not find what a kill has left.
     files::write_atomic(&profile.dir.join("mark"), group.name.as_bytes())?;
     let mut stderr = group.stderr();
@@ -127,8 +129,9 @@ fn begin(plan: &Plan, program: &Path, is_over: &dyn Fn() -> bool) -> Result<Run>
     let pid = group.pid();
     let about = format!("{} (pid {pid}) runs, debugger on port {}", program.display(), profile.port);
     let browser = Arc::new(Browser::new(cdp, Some(pid), Some(plan.media.clone())));
+    gate.give(&browser);
     set_up(&browser);
-    Ok(Run { browser, reader, stderr, about, _group: Some(group), _lock: Some(lock) })
+    Ok(Run { browser, reader, stderr, about, _gate: Some(gate), _group: Some(group), _lock: Some(lock) })
 }
 
 /// What a browser of an earlier process has left: itself, if it still runs, and its locks, which would keep the next one from
@@ -159,7 +162,7 @@ fn check_port(profile: &Profile) -> Result<()> {
     })
 }
 
-fn command(plan: &Plan, program: &Path) -> Command {
+fn command(plan: &Plan, program: &Path, gate: u16) -> Command {
     let mut command = Command::new(program);
     command.env_clear().envs(plan.variables.iter().map(|(name, value)| (name, value))).current_dir("/");
     command.arg(format!("--remote-debugging-port={}", plan.profile.port));
@@ -176,8 +179,13 @@ fn command(plan: &Plan, program: &Path) -> Command {
         "--password-store=basic",
         "--disable-dev-shm-usage",
         "--disable-breakpad",
-        "--no-proxy-server",
+        // Everything goes by the gate, loopback too, and what cannot go by it does not go out.
+        "--proxy-bypass-list=<-loopback>",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+        "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     ]);
+    command.arg(format!("--proxy-server=socks5://127.0.0.1:{gate}"));
     if plan.is_headless {
         command.args(["--headless=new", "--disable-gpu"]);
     }

@@ -204,6 +204,8 @@ pub struct Run {
     pub stderr: Option<ChildStderr>,
     /// For the log.
     pub about: String,
+    /// Its way out.
+    pub _gate: Option<super::gate::Gate>,
     pub _group: Option<Group>,
     /// Of its profile.
     pub _lock: Option<crate::files::Lock>,

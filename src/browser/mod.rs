@@ -12,6 +12,7 @@ mod downloads;
 mod events;
 mod evidence;
 mod finding;
+mod gate;
 mod launch;
 mod life;
 mod page;

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fetch::guard::{Guard, is_public};
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 const KEY: &str = "browser.ssrfPolicy.allowedHostnames";
@@ -68,6 +68,14 @@ impl Policy {
         // What has no address leads nowhere; the browser says so.
         let addresses = found.into_iter().flatten().map(|address| address.ip());
         self.guard().check(host, addresses).map_err(|_| closed(host))
+    }
+
+    /// Where the browser may connect to for a host; `None` where that may not be. Waits for the system's resolver.
+    pub fn addresses(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        let host = host.trim_matches(['[', ']']);
+        let found: Vec<SocketAddr> = (host, port).to_socket_addrs().into_iter().flatten().collect();
+        let judged = || self.guard().check(host, found.iter().map(SocketAddr::ip)).is_ok();
+        (self.is_open || judged()).then_some(found)
     }
 
     /// Whether what answered for `url` may be read: a name may lead elsewhere by then.

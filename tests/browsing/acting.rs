@@ -132,7 +132,42 @@ fn sec_30_a_page_is_led_to_no_file_and_no_private_network() {
     let asked = world.get("/requests", json!({"filter": "127.0.0.2"}));
     let all = asked["requests"].as_array().unwrap();
     let is_blocked = |r: &Value| {
-        r["failureText"].as_str().is_some_and(|why| why.starts_with("net::ERR_BLOCKED_BY_CLIENT"))
+        let why = r["failureText"].as_str().unwrap_or_default();
+        // A document's before it is sent, what is fetched beside by the way out.
+        why.starts_with("net::ERR_BLOCKED_BY_CLIENT") || why.starts_with("net::ERR_SOCKS_CONNECTION_FAILED")
     };
     assert!(!all.is_empty() && all.iter().all(is_blocked), "{asked}");
+}
+
+/// Whatever a page uses to get there: workers and sockets are told of by no event that could be waited for.
+#[test]
+fn sec_30_nothing_that_a_page_has_reaches_a_private_address() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(json!({}));
+    let canary = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
+    canary.set_nonblocking(true).unwrap();
+    let there = format!("127.0.0.2:{}", canary.local_addr().unwrap().port());
+    let own = world.site.url("/two");
+    world.post("/tabs/open", json!({"url": world.site.url("/frame")}));
+    let mut ask = |kind: &str, url: &str| {
+        world.value(&format!(
+            "new Promise(tell => {{ const w = new {kind}('/worker.js?{url}'); const port = w.port || w; port.onmessage = e => tell(e.data); w.onerror = e => tell('error ' + e.message); setTimeout(() => tell('nothing'), 3000) }})"
+        ))
+    };
+    for kind in ["Worker", "SharedWorker"] {
+        assert_eq!(ask(kind, &own), "there", "{kind}");
+        assert_eq!(ask(kind, &format!("http://{there}/")), "refused", "{kind}");
+    }
+    for url in [format!("ws://{there}/"), own.replace("http://127.0.0.1", "ws://localhost")] {
+        let said = world.value(&format!(
+            "new Promise(tell => {{ const s = new WebSocket('{url}'); s.onopen = () => tell('there'); s.onerror = () => tell('refused') }})"
+        ));
+        assert_eq!(said, "refused", "{url}");
+    }
+    world.value(&format!(
+        "document.head.append(Object.assign(document.createElement('script'), {{type: 'speculationrules', textContent: JSON.stringify({{prefetch: [{{source: 'list', urls: ['http://{there}/p']}}]}})}})); new Promise(tell => setTimeout(tell, 700))"
+    ));
+    assert!(canary.accept().is_err(), "somebody came");
 }

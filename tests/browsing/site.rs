@@ -71,6 +71,11 @@ fn page(path: &str, target: &str, port: u16) -> (&'static str, String, String) {
         "/endless" => whole("<title>Endless</title><script>setTimeout(() => location.reload(), 50)</script>"),
         "/big" => whole("<title>Big</title><main id=m></main><script>let h = ''; for (let i = 0; i < 1250; i++) h += `<div><h3>Item ${i}</h3><p>Some words about item ${i}</p><a href='/i/${i}'>Open ${i}</a></div>`; m.innerHTML = h</script>"),
         "/huge" => whole("<title>Huge</title><pre id=p></pre><script>p.textContent = 'x'.repeat(100_000_000)</script>"),
+        "/worker.js" => (
+            "200 OK",
+            "Content-Type: text/javascript\r\n".into(),
+            "const go = port => fetch(location.search.slice(1)).then(() => 'there', () => 'refused').then(what => port.postMessage(what));\nonconnect = e => go(e.ports[0]); if (self.DedicatedWorkerGlobalScope) go(self)".into(),
+        ),
         "/apart" => whole(&format!("<title>Apart</title><iframe title=Other src=\"http://localhost:{port}/frame\"></iframe>")),
         _ => ("404 Not Found", String::new(), "nothing".into()),
     }
