@@ -39,10 +39,11 @@ pub fn text<'a>(params: &'a Value, path: &str) -> &'a str {
     params.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Pages and frames are told of, and wait until they are set up.
+/// Pages and frames are told of, and wait until they are set up. Workers would wait too, told of or not: so they are, and go on
+/// at once.
 pub fn follow() -> Value {
     json!({"autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true,
-        "filter": [{"type": "page"}, {"type": "iframe"}]})
+        "filter": [{"type": "page"}, {"type": "iframe"}, {"type": "worker"}]})
 }
 
 pub fn hear(browser: &Arc<Browser>, told: Told) {
@@ -133,8 +134,7 @@ fn attached(browser: &Browser, parent: &str, params: &Value) {
         let documents = json!({"urlPattern": "*", "resourceType": "Document", "requestStage": "Request"});
         // What is fetched beside goes by the gate, if this browser has one; a worker's requests would wait for ever here.
         let beside = if browser.pid.is_some() { &[] } else { CLOSE_BY };
-        let close_by =
-            beside.iter().map(|pattern| json!({"urlPattern": pattern, "requestStage": "Request"}));
+        let close_by = beside.iter().map(|pattern| json!({"urlPattern": pattern, "requestStage": "Request"}));
         let patterns: Vec<Value> = std::iter::once(documents).chain(close_by).collect();
         tell("Fetch.enable", json!({"patterns": patterns}));
         tell("Target.setAutoAttach", follow());

@@ -134,7 +134,9 @@ fn sec_30_a_page_is_led_to_no_file_and_no_private_network() {
     let is_blocked = |r: &Value| {
         let why = r["failureText"].as_str().unwrap_or_default();
         // A document's before it is sent, what is fetched beside by the way out.
-        why.starts_with("net::ERR_BLOCKED_BY_CLIENT") || why.starts_with("net::ERR_SOCKS_CONNECTION_FAILED")
+        ["net::ERR_BLOCKED_BY_CLIENT", "net::ERR_SOCKS_CONNECTION_FAILED", "net::ERR_UNSAFE_PORT"]
+            .iter()
+            .any(|known| why.starts_with(known))
     };
     assert!(!all.is_empty() && all.iter().all(is_blocked), "{asked}");
 }
@@ -167,7 +169,7 @@ fn sec_30_nothing_that_a_page_has_reaches_a_private_address() {
         assert_eq!(said, "refused", "{url}");
     }
     world.value(&format!(
-        "document.head.append(Object.assign(document.createElement('script'), {{type: 'speculationrules', textContent: JSON.stringify({{prefetch: [{{source: 'list', urls: ['http://{there}/p']}}]}})}})); new Promise(tell => setTimeout(tell, 700))"
+        "() => {{ document.head.append(Object.assign(document.createElement('script'), {{type: 'speculationrules', textContent: JSON.stringify({{prefetch: [{{source: 'list', urls: ['http://{there}/p']}}]}})}})); return new Promise(tell => setTimeout(tell, 700)) }}"
     ));
     assert!(canary.accept().is_err(), "somebody came");
 }
