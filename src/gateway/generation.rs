@@ -202,6 +202,7 @@ fn share(process: &Process, verdict: Verdict, started: Instant, state: Sender<Ev
         board: Default::default(),
         codes: Default::default(),
         capabilities: Default::default(),
+        remembered: Default::default(),
         ask: methods::local::ask,
         command: commands::run,
         beat: methods::heartbeat::begin,

@@ -8,8 +8,9 @@ use crate::json::{Put, json};
 use crate::params::{params, read};
 use crate::protocol::frame::Payload;
 use crate::session_key;
+use crate::sessions::remembered::Remembered;
 use crate::sessions::usage::{Span, Totals, day_name};
-use crate::sessions::usage_report::{Summary, add_transcript};
+use crate::sessions::usage_report::Summary;
 use crate::sessions::usage_scan::{Budget, File, transcripts};
 use crate::sessions::{Entry, Kept, Snapshot, Transcript, usage_series};
 use crate::state::State;
@@ -55,13 +56,15 @@ pub fn sessions(state: &mut State, _call: Call, params: Value) -> Result<Answer>
     let span = Span::of(wanted.start_date.as_deref(), wanted.end_date.as_deref(), None, now)?;
     wanted.key = wanted.key.map(|key| state.sessions.rules().canonical(&key)).transpose()?;
     let agents = agents(state);
-    Ok(counted(state, move |config, budget| {
+    Ok(counted(state, move |counting, budget| {
         let mut all = Summary::default();
         let mut by: [BTreeMap<String, Totals>; 2] = Default::default();
         let mut sessions = Vec::new();
         for row in rows(agents, &wanted, &span) {
-            let mut own = Summary::default();
-            let is_read = add(&row.file, config, &span, budget, &mut [&mut own, &mut all]);
+            let own = counting.sums(&row.file, &span, budget);
+            let is_read = own.is_some();
+            let own = own.unwrap_or_default();
+            all.merge(&own);
             let [agents, channels] = &mut by;
             agents.entry(row.agent.clone()).or_default().merge(&own.totals);
             if let Some(channel) = row.text("channel", "provider") {
@@ -77,15 +80,22 @@ pub fn sessions(state: &mut State, _call: Call, params: Value) -> Result<Answer>
     }))
 }
 
+/// What counting goes by.
+pub(super) struct Counting<'a> {
+    config: &'a Config,
+    remembered: &'a Remembered,
+}
+
 /// Has it counted on the connection's thread, as far as one request may read, and the report say so if that was not all.
 pub(super) fn counted(
     state: &State,
-    count: impl FnOnce(&Config, &mut Budget) -> Result<Value> + Send + 'static,
+    count: impl FnOnce(&Counting, &mut Budget) -> Result<Value> + Send + 'static,
 ) -> Answer {
     let shared = state.shared.clone();
     Answer::Work(Box::new(move || {
         let mut budget = Budget::new(MAX_READ);
-        let mut report = count(&shared.config(), &mut budget)?;
+        let counting = Counting { config: &shared.config(), remembered: &shared.remembered };
+        let mut report = count(&counting, &mut budget)?;
         if let (true, Some(report)) = (budget.is_spent, report.as_object_mut()) {
             report.put("isPartial", true);
         }
@@ -93,19 +103,12 @@ pub(super) fn counted(
     }))
 }
 
-/// Adds up what a transcript tells of; what cannot be read counts as unused, and the others are still told.
-pub(super) fn add(
-    file: &File,
-    config: &Config,
-    span: &Span,
-    budget: &mut Budget,
-    sums: &mut [&mut Summary],
-) -> bool {
-    let result = add_transcript(&file.path, config, span, budget, sums);
-    if let Err(e) = &result {
-        log::warn!(target: "gateway/usage", "{e}");
+impl Counting<'_> {
+    /// What a transcript tells of; what cannot be read counts as unused, and the others are still told.
+    pub fn sums(&self, file: &File, span: &Span, budget: &mut Budget) -> Option<Arc<Summary>> {
+        let sums = self.remembered.sums(file, self.config, span, budget);
+        sums.map_err(|e| log::warn!(target: "gateway/usage", "{e}")).ok()
     }
-    result.is_ok()
 }
 
 pub(super) fn agents(state: &State) -> Vec<Agent> {
@@ -204,12 +207,12 @@ params! {
 
 pub fn timeseries(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let (key, transcript, _) = course(state, params, "timeseries")?;
-    Ok(counted(state, move |config, budget| {
+    Ok(counted(state, move |counting, budget| {
         let found = transcript.filter(|transcript| transcript.path().is_file());
         let Some(transcript) = found else {
             return Err(Error::invalid(format!("No transcript found for session: {key}")));
         };
-        let points = usage_series::points(&transcript, config, budget)?;
+        let points = usage_series::points(&transcript, counting.config, budget)?;
         Ok(json!({"sessionId": transcript.session_id(), "points": points}))
     }))
 }

@@ -1,6 +1,6 @@
 //! `usage.cost`: tokens and costs by day, over all agents' sessions; on demand by model and surface. Transcripts are read on
 //! the connection's thread.
-use super::usage::{Agent, add, agents, counted};
+use super::usage::{Agent, agents, counted};
 use crate::calls::Call;
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
@@ -29,7 +29,7 @@ pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     let now = state.now;
     let span = Span::of(start_date.as_deref(), end_date.as_deref(), read_days(&days)?, now)?;
     let agents = agents(state);
-    Ok(counted(state, move |config, budget| {
+    Ok(counted(state, move |counting, budget| {
         let mut all = Summary::default();
         let mut surfaces: BTreeMap<String, Totals> = BTreeMap::new();
         let of_agent = |agent: &Agent| {
@@ -43,8 +43,8 @@ pub fn cost(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
         // The newest first, should the budget not do for all.
         crate::order::by_key(&mut files, |(_, file)| std::cmp::Reverse(file.modified));
         for (surface, file) in files {
-            let mut own = Summary::default();
-            add(&file, config, &span, budget, &mut [&mut all, &mut own]);
+            let Some(own) = counting.sums(&file, &span, budget) else { continue };
+            all.merge(&own);
             if own.totals != Totals::default() {
                 surfaces.entry(surface).or_default().merge(&own.totals);
             }

@@ -25,7 +25,7 @@ pub use indexes::others;
 pub use indexes::{entry, index, patch};
 use indexes::{index_text, kept};
 pub use kept::Kept;
-pub use spending::{usage, usage_report, usage_scan, usage_series};
+pub use spending::{remembered, usage, usage_report, usage_scan, usage_series};
 pub use transcript::Transcript;
 pub use transcripts::{branch, envelope, lines, message, newer, repair, transcript};
 use transcripts::{line, rebuild};

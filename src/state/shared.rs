@@ -19,6 +19,7 @@ use crate::door::Door;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::runs::origin::Address;
+use crate::sessions::remembered::Remembered;
 use crate::settings::Settings;
 use crate::slash::{self, At, Invocation};
 use crate::state::State;
@@ -56,6 +57,8 @@ pub struct Shared {
     pub codes: Codes,
     /// What opens the canvas to clients.
     pub capabilities: Capabilities,
+    /// Sums of transcripts that were counted lately.
+    pub remembered: Remembered,
     /// How a part of this process below the methods calls one.
     pub ask: AskHere,
     /// How a slash command is done.
@@ -162,7 +165,7 @@ impl Published {
     pub fn set_indexes(&self, all: Vec<Looked>, unread: &BTreeMap<String, Error>) {
         *self.agents.write().unwrap_or_else(PoisonError::into_inner) = all.into();
         self.has_unread.store(!unread.is_empty(), Ordering::Relaxed);
-        *self.unread.write().unwrap_or_else(PoisonError::into_inner) = (unread.clone(), Some(Instant::now()));
+        self.unread.write().unwrap_or_else(PoisonError::into_inner).0 = unread.clone();
     }
 
     /// The agents whose session index could not be read, and why.
@@ -170,11 +173,13 @@ impl Published {
         self.unread.read().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
-    /// Whether an index could not be read, and it is a second since somebody looked at it.
+    /// Whether an index could not be read.
+    pub fn has_unread(&self) -> bool {
+        self.has_unread.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is a second since somebody read one of those again.
     pub fn may_look_again(&self) -> bool {
-        if !self.has_unread.load(Ordering::Relaxed) {
-            return false;
-        }
         let mut unread = self.unread.write().unwrap_or_else(PoisonError::into_inner);
         let may = unread.1.is_none_or(|at| at.elapsed() >= Duration::from_secs(1));
         if may {

@@ -30,6 +30,7 @@ fn shared_telling(settings: Arc<Settings>, state: Sender<Event>) -> Arc<Shared> 
         board: Default::default(),
         codes: Default::default(),
         capabilities: Default::default(),
+        remembered: Default::default(),
         ask: crate::methods::local::ask,
         command: crate::commands::run,
         beat: crate::methods::heartbeat::begin,

@@ -26,13 +26,35 @@ impl Latency {
         self.count += 1;
         self.sum += ms;
         if self.sample.len() >= Latency::MAX_SAMPLE {
-            let mut at = 0;
-            self.sample.retain(|_| {
-                at += 1;
-                at % 2 == 1
-            });
-            self.thinned += 1;
+            self.thin();
         }
+    }
+
+    /// As if those of `other` had been added.
+    pub(super) fn merge(&mut self, other: &Latency) {
+        if other.count == 0 {
+            return;
+        }
+        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        (self.count, self.sum) = (self.count + other.count, self.sum + other.sum);
+        while self.thinned < other.thinned {
+            self.thin();
+        }
+        let step = 1 << (self.thinned - other.thinned).min(16);
+        self.sample.extend(other.sample.iter().step_by(step));
+        while self.sample.len() >= Latency::MAX_SAMPLE {
+            self.thin();
+        }
+    }
+
+    fn thin(&mut self) {
+        let mut at = 0;
+        self.sample.retain(|_| {
+            at += 1;
+            at % 2 == 1
+        });
+        self.thinned += 1;
     }
 
     pub(super) fn to_value(&self) -> Option<Value> {

@@ -34,10 +34,10 @@ pub fn read_index(shared: &Shared, id: &str, rules: &KeyRules) -> Result<Index> 
     Ok(index)
 }
 
-/// Reads the indexes again that could not be read, at most once a second, and tells the state thread of the agents that
-/// have one now, if there are any. Not for the state thread.
+/// Reads the indexes again that could not be read and can be opened now, at most once a second, and tells the state thread of
+/// the agents that have one now, if there are any. Not for the state thread.
 pub fn regain(shared: &Shared) -> bool {
-    if !shared.published.may_look_again() {
+    if !shared.published.has_unread() {
         return false;
     }
     let agents = shared.agents();
@@ -45,7 +45,8 @@ pub fn regain(shared: &Shared) -> bool {
         Ok(_) => true,
         Err(e) => e.kind() == ErrorKind::NotFound,
     };
-    if !shared.published.unread().keys().any(opens) {
+    // Whoever asks at the moment at which it was mended is served: only what opens and is no index waits for its second.
+    if !shared.published.unread().keys().any(opens) || !shared.published.may_look_again() {
         return false;
     }
     if let Err(e) = announce(shared) {
