@@ -12,7 +12,7 @@ mod secret;
 
 use crate::error::{Error, Result};
 pub use lock::Lock;
-pub use remedy::remedy;
+pub use remedy::{remedy, unread};
 pub use removal::remove_tree;
 use rustix::fs::OFlags;
 pub use secret::{SecretFile, read_secret};

@@ -310,6 +310,8 @@ fn a_wrong_mode_is_shown_and_a_secret_in_its_place_is_not() {
     for (mode, is_shown) in [
         ("tokken", true),
         ("trusted-proxy", true),
+        ("Trusted_Proxy", true),
+        ("Token", true),
         ("A-canary-2f6a9c0d11", false),
         ("correct horse battery", false),
     ] {

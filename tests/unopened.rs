@@ -72,8 +72,14 @@ fn n_12_tokens_that_cannot_be_opened_are_not_replaced() {
     let tokens = gateway.state_dir().join("identity/device-auth.json");
     let aside = shut(&tokens);
     let (_, told) = fails(&gateway, &["health"]);
-    assert!(told.contains("device-auth.json") && told.contains("it is left as it is"), "{told}");
+    assert!(told.contains("device-auth.json cannot be read, and are left as they are"), "{told}");
     assert!(tokens.is_symlink(), "it was replaced");
+    // One thing fixes it, and one is told.
+    std::fs::remove_file(&tokens).unwrap();
+    std::fs::create_dir(&tokens).unwrap();
+    let (_, told) = fails(&gateway, &["health"]);
+    assert!(told.contains("not a regular file; move it away") && !told.contains("disk"), "{told}");
+    std::fs::remove_dir(&tokens).unwrap();
     std::fs::rename(aside, &tokens).unwrap();
     out(&gateway, &["health"]);
 }

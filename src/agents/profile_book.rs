@@ -58,6 +58,11 @@ impl Unread {
         Unread { why: format!("cannot be read: {why}; repair it, or move it away"), passes: false }
     }
 
+    /// Nobody knows whether anything is wrong with what it says.
+    fn shut(file: &Path, e: &Error) -> Unread {
+        Unread { why: format!("cannot be read: {}", files::unread(file, e)), passes: false }
+    }
+
     fn short(e: &Error) -> Unread {
         let what = match e.kind() {
             ErrorKind::OutOfMemory => "not enough memory",
@@ -101,7 +106,7 @@ pub fn read(file: &Path) -> Result<Option<Map<String, Value>>, Unread> {
             return Ok(None);
         }
         Err(e) if files::is_short(&e) => return Err(Unread::short(&e)),
-        Err(e) => return Err(Unread::broken(e)),
+        Err(e) => return Err(Unread::shut(file, &e)),
     };
     let book: Map<String, Value> = json::read_as(&bytes, MAX_VALUES, MAX_DEPTH).map_err(Unread::broken)?;
     if file.ends_with(OLD_BOOK) && !book.contains_key("profiles") {

@@ -79,7 +79,11 @@ fn b_f01_no_other_key_goes_out_in_place_of_one_that_cannot_be_read() {
     let dir = Dir::new();
     let link = dir.path("auth-profiles.json");
     std::os::unix::fs::symlink("/nowhere/at/all", &link).unwrap();
-    assert!(profile_book::read(&link).is_err());
+    let told = |link| profile_book::read(link).err().unwrap().to_string();
+    assert!(told(&link).ends_with("; put the file where its link leads, or remove the link"));
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    assert!(told(&link).ends_with("; put the file in the place of links that lead in a circle"));
 }
 
 #[test]

@@ -80,8 +80,10 @@ impl Choice {
 
 /// The places of those that fit best.
 fn fitting(named: &str, choices: &[Choice]) -> Vec<usize> {
-    let named = named.trim().to_lowercase();
-    let ways: [&dyn Fn(&Choice) -> bool; 4] = [
+    let (exact, named) = (named.trim(), named.trim().to_lowercase());
+    let ways: [&dyn Fn(&Choice) -> bool; 5] = [
+        // Two may differ by case alone.
+        &|choice| choice.words().any(|word| word == exact),
         &|choice| choice.id.to_lowercase() == named,
         &|choice| choice.names.iter().any(|name| name.to_lowercase() == named),
         &|choice| choice.words().any(|word| word.to_lowercase().starts_with(&named)),

@@ -50,10 +50,9 @@ pub fn store(state_dir: &Path, device_id: &str, role: &str, token: &StoredToken,
     if let Err(e) = files::read_text(&path)
         && !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidData)
     {
-        let way_out = format!("; it is left as it is: {}", files::remedy(&path, &e));
-        return Err(
-            Error::io(format_args!("read the device's tokens {}", path.display()), e).ending(&way_out)
-        );
+        let (file, why) = (path.display(), files::unread(&path, &e));
+        let text = format!("the device's tokens {file} cannot be read, and are left as they are: {why}");
+        return Err(Error::new(crate::error::Kind::Io, text));
     }
     let mut file = read(state_dir, device_id).unwrap_or_default();
     let is_same = |old: &StoredToken| secret_eq(&old.token, &token.token);

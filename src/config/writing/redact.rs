@@ -132,7 +132,7 @@ impl Place {
 
 /// Whether a text is one short word, as a mode or a slip of the pen for one: nobody's secret.
 fn is_word(text: &str) -> bool {
-    text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-' || byte == b'_')
 }
 
 /// Whether a text carries a secret inside an address (`user:pass@host`, `?token=`, `/bot123:abc/`, a webhook's path) or
