@@ -128,6 +128,15 @@ fn b_f25_a_mistake_that_comes_later_leaves_its_account_as_it_was_and_the_file_is
     assert!(shown.contains("A change of it is not in force: channels.telegram.accounts.odd"), "{shown}");
     let shown = ok(&gateway.cli(&["health"]));
     assert!(shown.contains("only what it concerns is not in force"), "{shown}");
+    // Commands that read the file say what the gateway made of it.
+    for command in ["status", "doctor"] {
+        let (shown, _) = text(&gateway.cli(&[command]));
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            shown.contains("accounts.odd stays as it was until") && !shown.contains("odd is disabled"),
+            "{shown}"
+        );
+    }
     // The next change, with the mistake still there, and one in the channel's own keys, and then none.
     let text = std::fs::read_to_string(gateway.config_path()).unwrap();
     let text = text.replace("'Two'", "'Three'").replace("telegram: {api", "telegram: {groupPolicy: 7, api");

@@ -255,7 +255,8 @@ fn sec_25_what_is_typed_as_a_token_is_tried_and_not_shown() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
-/// A token that stands at the channel is the account `default`'s, and goes with it; whom it let in goes with the last account.
+/// A token that stands at the channel is the account `default`'s, and goes with it, as whom it let in does: the other account,
+/// which went by that, keeps them in a file of its own.
 #[test]
 fn i11_5_an_account_that_is_deleted_leaves_nothing_of_itself() {
     let telegram = Telegram::start();
@@ -268,14 +269,16 @@ fn i11_5_an_account_that_is_deleted_leaves_nothing_of_itself() {
             .file("credentials/telegram-allowFrom.json", allowed),
     );
     connected(&gateway, "default");
-    let file = gateway.state_dir().join("credentials/telegram-allowFrom.json");
+    let of =
+        |account: &str| gateway.state_dir().join(format!("credentials/telegram{account}-allowFrom.json"));
     let delete = |account: &str| ok(&gateway.cli(&["channels", "remove", "--account", account, "--delete"]));
     assert!(delete("default").contains("Deleted"));
     let config = std::fs::read_to_string(gateway.config_path()).unwrap();
-    assert!(!config.contains(BOT_TOKEN) && config.contains("2222:AA") && file.exists(), "{config}");
+    assert!(!config.contains(BOT_TOKEN) && config.contains("2222:AA") && !of("").exists(), "{config}");
+    assert!(std::fs::read_to_string(of("-work")).unwrap().contains("\"1002\""));
     assert!(delete("work").contains("Deleted"));
     let config = std::fs::read_to_string(gateway.config_path()).unwrap();
-    assert!(!config.contains("2222:AA") && !file.exists(), "{config}");
+    assert!(!config.contains("2222:AA") && !of("").exists() && !of("-work").exists(), "{config}");
     wait_for("no bot", || {
         let told = ok(&gateway.cli(&["channels", "status"]));
         (!told.contains("running")).then_some(())

@@ -173,7 +173,10 @@ fn r_16d_the_audit_has_the_known_form_and_is_quick() {
         human.contains("Summary: 1 critical · 2 warn · 1 info") && human.contains("\nCRITICAL\n"),
         "{human}"
     );
-    let fixed = json_of(&gateway, &["security", "audit", "--fix", "--deep", "--json"]);
+    let port = gateway.port.to_string();
+    let vars = [("OPENCLAW_GATEWAY_PORT", port.as_str()), ("OPENCLAW_GATEWAY_TOKEN", "short")];
+    let fixed = text(&gateway.cli_env(&["security", "audit", "--fix", "--deep", "--json"], &vars)).0;
+    let fixed: Value = serde_json::from_str(&fixed).unwrap();
     assert_eq!(fixed["fix"]["ok"], true);
     assert_eq!(fixed["report"]["summary"]["critical"], 0, "{fixed:#}");
     assert_eq!(fixed["report"]["deep"]["gateway"]["ok"], true, "{fixed:#}");

@@ -38,6 +38,8 @@ mod channel_programs;
 #[cfg(test)]
 mod channel_reach;
 #[cfg(test)]
+mod channel_trouble;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod channels_cli;

@@ -202,12 +202,14 @@ fn r_41_a_bot_that_is_forgotten_has_let_nobody_into_the_next_one() {
     });
     assert!(code["text"].as_str().unwrap().contains("Pairing code: "), "{code}");
     assert_eq!(server.count(), 0);
-    // Whom `default` let in stays while others are there, which `channels add` tells.
+    // Whom `default` let in goes with it, and stays with the other, which went by that; `channels add` tells both.
     std::fs::write(gateway.state_dir().join("credentials/telegram-allowFrom.json"), file).unwrap();
     ok(&gateway.cli(&["channels", "remove", "--account", "default", "--delete"]));
-    assert!(gateway.state_dir().join("credentials/telegram-allowFrom.json").exists());
+    assert!(!gateway.state_dir().join("credentials/telegram-allowFrom.json").exists());
     let added = ok(&gateway.cli(&["channels", "add", "--account", "work", "--token", OTHER]));
     assert!(added.contains("let in before (1001)"), "{added}");
+    let added = ok(&gateway.cli(&["channels", "add", "--account", "default", "--token", BOT_TOKEN]));
+    assert!(added.contains("Who is let in first is its owner"), "{added}");
 }
 
 #[test]

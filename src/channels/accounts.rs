@@ -85,12 +85,12 @@ impl<'a> Account<'a> {
             .or_else(|| self.config.mistake(&format!("channels.{}", self.channel)))
     }
 
-    /// The mistake for which something of it, or of the channel's own, stays as it was while the gateway runs.
-    pub fn waits(&self) -> Option<&'a Issue> {
+    /// The mistakes for which something of it, or of the channel's own, stays as it was while the gateway runs.
+    pub fn waits(&self) -> Vec<&'a Issue> {
         let top = format!("channels.{}", self.channel);
-        let accounts = format!("{top}.accounts");
-        let own = self.written.and_then(|_| self.config.kept(&self.own_place(""), None));
-        own.or_else(|| self.config.kept(&top, Some(&accounts)))
+        let (accounts, place) = (format!("{top}.accounts"), self.own_place(""));
+        let own = self.written.into_iter().flat_map(|_| self.config.kept(&place, None));
+        own.chain(self.config.kept(&top, Some(&accounts))).collect()
     }
 
     /// An account that the configuration does not have is a slip of the pen.

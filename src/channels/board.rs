@@ -16,6 +16,8 @@ const MAX_DROPPED: usize = 50;
 pub struct Board {
     rows: Mutex<HashMap<Login, Row>>,
     revision: AtomicU64,
+    /// Accounts for which something waits that nobody will carry, and why not.
+    gone: Mutex<Vec<(Login, &'static str)>>,
 }
 
 /// Times are epoch milliseconds.
@@ -113,6 +115,21 @@ impl Board {
 
     pub fn went(&self, login: &Login) {
         self.note(login, |row| row.last_outbound = Some(clock::now_ms()));
+    }
+
+    /// Whose deliveries nobody will carry now; gives those of whom that is new.
+    pub fn set_gone(&self, gone: Vec<(Login, &'static str)>) -> Vec<(Login, &'static str)> {
+        let mut known = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == gone {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut *known, gone);
+        self.revision.fetch_add(1, Ordering::Relaxed);
+        known.iter().filter(|gone| !before.contains(gone)).cloned().collect()
+    }
+
+    pub fn gone(&self) -> Vec<(Login, &'static str)> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A message of this chat was passed over. The log is told once for each reason, with the key that would change it.

@@ -2,13 +2,17 @@
 //! session that they belong to (R-10c, R-30c). None of them is sent again.
 use super::house::{Became, House};
 use super::outgoing::Outgoing;
-use crate::deliveries::Delivery;
+use crate::deliveries::{Delivery, Login};
 use crate::error::Result;
 use crate::json::Put;
 use serde_json::Value;
 
 /// Why nobody knows, where nothing else is said.
 pub const STOPPED: &str = "the gateway stopped after it was handed over";
+
+/// What the session is told then.
+pub const UNKNOWN: &str =
+    "It is not known whether this message of yours has arrived; it is not sent again by itself";
 
 /// What an earlier life of the account left open, and has not told yet.
 pub fn tell_all(house: &dyn House, uncertain: &[Delivery]) -> Result<()> {
@@ -32,11 +36,16 @@ pub fn tell_uncertain(house: &dyn House, delivery: &Delivery, why: &str) -> Resu
         let before = row.more.get("uncertain").and_then(Value::as_u64).unwrap_or_default();
         row.more.put("uncertain", before + 1);
     });
-    log::error!(target: "channels", "{login}: {} to {} may have arrived, and is not sent again: {why}", delivery.id, delivery.to);
+    log::error!(target: "channels", "{}", uncertain(login, delivery, why));
     // It is told once: the log has it before the journal says so, also when the process is killed then.
     crate::logging::flush();
-    let text = "It is not known whether this message of yours has arrived; it is not sent again by itself";
-    note(house, delivery, text)
+    note(house, delivery, UNKNOWN)
+}
+
+/// The line of the log.
+pub fn uncertain(login: &Login, delivery: &Delivery, why: &str) -> String {
+    let Delivery { id, to, .. } = delivery;
+    format!("{login}: {id} to {to} may have arrived, and is not sent again: {why}")
 }
 
 pub fn tell_refused(house: &dyn House, delivery: &Delivery, why: &str) -> Result<()> {
@@ -55,12 +64,19 @@ pub fn tell_lacking(house: &dyn House, delivery: &Delivery, lacks: &str) -> Resu
     note(house, delivery, &format!("A file of this message of yours was not delivered ({lacks})"))
 }
 
-/// In the session, with the beginning of what was to be said.
 fn note(house: &dyn House, delivery: &Delivery, text: &str) -> Result<()> {
+    match noted(delivery, text) {
+        Some((session, note)) => house.note(&session, note),
+        None => Ok(()),
+    }
+}
+
+/// The session that is told, and what it is told, with the beginning of what was to be said.
+pub fn noted(delivery: &Delivery, text: &str) -> Option<(String, String)> {
     let out = outgoing(delivery);
-    let Some(session) = out.session() else { return Ok(()) };
+    let session = out.session()?.to_string();
     let start: String = out.text().chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    house.note(session, format!("{text}, to {}: {start:?}", delivery.to))
+    Some((session, format!("{text}, to {}: {start:?}", delivery.to)))
 }
 
 fn outgoing(delivery: &Delivery) -> Outgoing<'_> {

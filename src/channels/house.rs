@@ -162,4 +162,6 @@ pub enum Became {
     NotNow(String),
     /// Nobody knows, and why; that was told. It is not given out again.
     Uncertain(String),
+    /// The account ends while it is in its hands: whoever comes next tells what is known of it.
+    Left,
 }

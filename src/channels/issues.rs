@@ -14,6 +14,9 @@ pub fn issues(channel: Option<&Channel>, row: &Map<String, Value>) -> Vec<Told> 
     if let Some(why) = row.get("configProblem").and_then(Value::as_str) {
         found.push((format!("A change of it is not in force: {why}"), ""));
     }
+    if let Some(why) = row.get("pairingProblem").and_then(Value::as_str) {
+        found.push((why.to_string(), ""));
+    }
     if let Some(why) = row.get("probe").and_then(|probe| probe.get("error")?.as_str()) {
         found.push((format!("The probe failed: {why}"), ""));
     }

@@ -22,9 +22,31 @@ pub struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    /// The channels that are on.
+    /// The channels that are on, and those for which something waits.
     pub fn channels(&self) -> impl Iterator<Item = &'static Channel> + use<> {
-        on(self.config).into_iter()
+        let mut all = on(self.config);
+        for (login, _) in self.gone() {
+            let channel = super::named(&login.platform).or_else(|| super::program::row(&login.platform));
+            all.extend(channel.filter(|channel| !all.iter().any(|known| known.id == channel.id)));
+        }
+        all.into_iter()
+    }
+
+    fn gone(&self) -> Vec<(Login, &'static str)> {
+        self.board.map(Board::gone).unwrap_or_default()
+    }
+
+    /// The accounts of a channel, with those for which something waits.
+    pub fn ids(&self, channel: &Channel) -> Vec<String> {
+        let mut all = accounts::ids(self.config, channel.id);
+        let gone =
+            self.gone().into_iter().map(|(login, _)| login).filter(|login| login.platform == channel.id);
+        for login in gone {
+            if !all.contains(&login.account) {
+                all.push(login.account);
+            }
+        }
+        all
     }
 
     pub fn default_account(&self, channel: &str) -> String {
@@ -32,7 +54,7 @@ impl<'a> Teller<'a> {
     }
 
     pub fn accounts(&self, channel: &Channel) -> Vec<Map<String, Value>> {
-        let ids = accounts::ids(self.config, channel.id).into_iter();
+        let ids = self.ids(channel).into_iter();
         ids.map(|id| self.account(&Account::of(self.config, channel.id, &id))).collect()
     }
 
@@ -53,12 +75,20 @@ impl<'a> Teller<'a> {
         }
         row.put("allowUnmentionedGroups", !unmentioned(account).is_empty());
         row.extend(self.board.map(|board| board.row(&login).told()).unwrap_or_default());
-        if let Some(mistake) = account.waits() {
+        let waits = account.waits();
+        if let Some(mistake) = waits.first() {
+            let names = waits.iter().filter_map(|mistake| Some(mistake.cost.as_ref()?.name.as_str()));
             row.put("configProblem", self.config.told_with_place(mistake));
+            row.put("configKept", names.collect::<Vec<_>>());
         }
         if row.get("running") != Some(&Value::Bool(true)) {
-            let why = self.why_not(account, source);
+            let gone =
+                self.gone().into_iter().find(|(gone, _)| *gone == login).map(|(_, why)| why.to_string());
+            let why = gone.or_else(|| self.why_not(account, source));
             row.extend(why.map(|why| ("lastError".to_string(), why.into())));
+        }
+        if !is_enabled {
+            row.remove("nextTryAt");
         }
         row
     }
@@ -66,7 +96,8 @@ impl<'a> Teller<'a> {
     /// Why an account does not run, as far as the configuration says; without a gateway nobody runs, and only mistakes are
     /// told.
     fn why_not(&self, account: &Account, source: Source) -> Option<String> {
-        let mistake = account.mistake().map(|mistake| self.config.told_with_place(mistake));
+        let mistake = account.mistake().filter(|mistake| !mistake.is_kept());
+        let mistake = mistake.map(|mistake| self.config.told_with_place(mistake));
         let state = match (account.is_enabled(), source) {
             (false, _) => Some("disabled"),
             (_, Source::None) => Some("not configured"),
@@ -126,6 +157,9 @@ impl<'a> Teller<'a> {
                 if let Some(why) = text("lastError").filter(|_| !is(row, "connected")) {
                     line += &format!(" {}: {why}", if is(row, "running") { "failing" } else { "stopped" });
                 }
+                if let Some(why) = text("configProblem").filter(|_| self.board.is_none()) {
+                    line += &format!(" as it was: {why}");
+                }
                 lines.push(line);
             }
         }
@@ -155,6 +189,14 @@ impl<'a> Teller<'a> {
 
 /// What is told of a channel and its accounts' rows.
 type Tell<'t> = dyn Fn(&Channel, &[Map<String, Value>]) -> Value + 't;
+
+/// What of the configuration's channels stays as it was in a gateway that runs, as `channels` of its `health` says.
+pub fn kept(channels: &Value) -> Vec<String> {
+    let channels = channels.as_object().into_iter().flatten();
+    let rows = channels.filter_map(|(_, channel)| channel.get("accounts")?.as_object()).flatten();
+    let names = rows.filter_map(|(_, row)| row.get("configKept")?.as_array()).flatten();
+    names.filter_map(|name| name.as_str().map(str::to_string)).collect()
+}
 
 /// The groups of an account in which it answers without being mentioned.
 pub fn unmentioned(account: &Account) -> Vec<String> {

@@ -4,20 +4,51 @@ use crate::config::reading::{check, substitute};
 use crate::error::Error;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// Something to tell about one key; `path` is empty for the file as a whole.
 #[derive(Debug, Clone)]
 pub struct Issue {
     pub path: String,
+    /// What is wrong.
     pub message: String,
+    /// What is not in force for it, where something is not and it ended no start.
+    pub cost: Option<Box<Cost>>,
     /// Where it is written, as far as that is known.
     pub spot: Option<Box<Spot>>,
+}
+
+/// What a mistake costs until it is corrected: a key, or what depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// Dotted.
+    pub name: String,
+    pub how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    LeftOut,
+    Disabled,
+    /// A running gateway keeps what it had.
+    Kept,
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.how {
+            How::LeftOut => "is left out",
+            How::Disabled => "is disabled",
+            How::Kept => "stays as it was",
+        };
+        write!(f, "{} {how} until this is corrected", self.name)
+    }
 }
 
 /// The same mistake is the same wherever it has moved.
 impl PartialEq for Issue {
     fn eq(&self, other: &Issue) -> bool {
-        self.path == other.path && self.message == other.message
+        self.path == other.path && self.message == other.message && self.cost == other.cost
     }
 }
 
@@ -29,13 +60,21 @@ impl Serialize for Issue {
 
 impl Issue {
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Issue {
-        Issue { path: path.into(), message: message.into(), spot: None }
+        Issue { path: path.into(), message: message.into(), cost: None, spot: None }
+    }
+
+    /// What is wrong, and what it costs.
+    pub fn text(&self) -> String {
+        match &self.cost {
+            Some(cost) => format!("{}; {cost}", self.message),
+            None => self.message.clone(),
+        }
     }
 
     /// What scripts and methods are told.
     pub fn to_json(&self) -> Value {
         let mut members = Map::from_iter(
-            [("path", &self.path), ("message", &self.message)]
+            [("path", &self.path), ("message", &self.text())]
                 .map(|(k, v)| (k.to_string(), v.as_str().into())),
         );
         members.extend(self.spot.iter().flat_map(|spot| spot.members()));
@@ -80,7 +119,7 @@ impl Issue {
     /// `path: message`, as in a list of mistakes.
     pub fn told(&self) -> String {
         let path = if self.path.is_empty() { "<root>" } else { &self.path };
-        format!("{path}: {}", self.message)
+        format!("{path}: {}", self.text())
     }
 
     /// Whether it is the warning that nothing reads the key.

@@ -19,8 +19,8 @@ mod table;
 pub mod testing;
 mod writing;
 
-pub use issue::Issue;
 use issue::is_within;
+pub use issue::{How, Issue};
 pub use kinds::duration_ms;
 pub use legacy::place as legacy_place;
 pub use load::Stamp;

@@ -2,7 +2,6 @@
 //!
 //! Pure, over what was read before; any thread. Shown in the log, in `health` and in `status`, so it never holds a
 //! secret.
-use super::damage::UNTIL;
 use super::redact::{self, carries_secret};
 use super::{Config, Issue, lookup};
 use crate::error::Error;
@@ -44,8 +43,9 @@ impl Config {
 
     /// A mistake or warning with its key and its place: `key: what (file:line:column)`.
     pub fn told_with_place(&self, issue: &Issue) -> String {
-        let is_telling = carries_secret(&issue.message, &self.inner.loaded.secrets);
-        let what = if is_telling { redact::HIDDEN } else { &issue.message };
+        let text = issue.text();
+        let is_telling = carries_secret(&text, &self.inner.loaded.secrets);
+        let what = if is_telling { redact::HIDDEN } else { &text };
         format!("{}: {what} ({})", issue.path, self.place(issue))
     }
 
@@ -67,10 +67,8 @@ impl Config {
             None => valid(&issue.path),
         };
         let is_telling = carries_secret(&issue.message, &loaded.secrets);
-        // Nothing is taken out while the last good configuration stays.
-        let message = issue.message.strip_suffix(UNTIL).and_then(|text| text.rsplit_once("; "));
-        let message = message.map_or(issue.message.as_str(), |(message, _)| message);
-        let message = if is_telling { redact::HIDDEN.to_string() } else { message.to_string() };
+        // Without its cost: nothing is taken out while the last good configuration stays.
+        let message = if is_telling { redact::HIDDEN.to_string() } else { issue.message.clone() };
         let file = spot.map_or(self.path(), |spot| &spot.file).display().to_string();
         let at = spot.map(|spot| (spot.line, spot.column));
         Problem { file, path: issue.path.clone(), at, nearest, message }

@@ -147,10 +147,22 @@ impl Ledger {
         next.cloned()
     }
 
+    /// Whether anything is to be handed over or in somebody's hands.
+    pub fn is_going(&self) -> bool {
+        !self.going.is_empty()
+    }
+
+    /// Those, in the order of their promises.
+    pub fn going(&self) -> impl Iterator<Item = &Delivery> {
+        self.going.iter().filter_map(|name| match self.lines.get(name) {
+            Some(Line::Delivery(delivery)) => Some(delivery),
+            _ => None,
+        })
+    }
+
     /// Whether a delivery is in somebody's hands.
     pub fn is_handing(&self) -> bool {
-        let lines = self.going.iter().filter_map(|name| self.lines.get(name));
-        lines.into_iter().any(|line| matches!(line, Line::Delivery(d) if d.stage == Stage::Handed))
+        self.going().any(|delivery| delivery.stage == Stage::Handed)
     }
 
     /// Who had deliveries of this login in his hands is gone: they are uncertain.
@@ -206,9 +218,7 @@ impl Ledger {
 
     /// Since when the oldest waits that is to be sent.
     pub fn oldest(&self) -> Option<u64> {
-        let waiting = self.going.iter().filter_map(|name| self.lines.get(name));
-        let waiting = waiting.filter(|line| matches!(line, Line::Delivery(d) if d.stage == Stage::Accepted));
-        waiting.map(Line::ts).min()
+        self.going().filter(|delivery| delivery.stage == Stage::Accepted).map(|delivery| delivery.ts).min()
     }
 
     /// What is open, in words for the log; `None` when nothing is.

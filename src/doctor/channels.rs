@@ -4,6 +4,7 @@ use crate::agents::Agents;
 use crate::channels::accounts::{self, Account};
 use crate::channels::ids::Senders;
 use crate::channels::issues::issues;
+use crate::channels::pairing::{Login, Pairing};
 use crate::channels::patterns::misfits;
 use crate::channels::token::{Source, Token, told_twin, twins};
 use crate::channels::{self, Channel};
@@ -46,6 +47,16 @@ pub fn twin(ctx: &Ctx) -> Vec<Finding> {
         Some(Finding::new(told_twin(account, &first)))
     };
     twins(&tokens).into_iter().filter_map(told).collect()
+}
+
+/// Files of who was let in that cannot be read: nobody is let in by them.
+pub fn pairing(ctx: &Ctx) -> Vec<Finding> {
+    let look = |(channel, account): (&Channel, Account)| {
+        let login = Login { platform: channel.id.to_string(), account: account.id.clone() };
+        let error = Pairing::new(&ctx.env.state_dir).allowed(&login).err()?;
+        Some(Finding::new(format!("{} account {}: {}", channel.label, account.id, error.message())))
+    };
+    each(ctx).into_iter().filter_map(look).collect()
 }
 
 fn list<'a>(account: &Account<'a>, key: &str) -> &'a [Value] {

@@ -103,6 +103,7 @@ use Severity::{Error, Info, Warning};
 pub const CHECKS: &[Check] = &[
     check("channels.allow_from", Warning, "Entries of a channel's list let nobody in", channels::allow_from),
     check("channels.groups", Warning, "Groups of a channel are not named by their ids", channels::groups),
+    check("channels.pairing", Error, "Who was let in by a channel is not known", channels::pairing),
     check("channels.patterns", Warning, "A pattern by which a bot is meant fits nothing", channels::patterns),
     check("channels.platform", Warning, "A channel's platform has something to say", channels::platform),
     check("channels.program", Error, "A channel's program does not work", channels::program),

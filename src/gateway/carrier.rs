@@ -212,6 +212,7 @@ impl House for Carrier {
             Became::NotTaken => at(Stage::Accepted),
             Became::Refused(why) => Step { error: Some(why), ..at(Stage::Failed) },
             Became::NotNow(why) => Step { error: Some(why), ..at(Stage::Accepted) },
+            Became::Left => return Ok(()),
             Became::Uncertain(why) => {
                 let told = |message| Outgoing::of(message).with(&[("isTold", true.into())]);
                 let rest = delivery.message.as_ref().map(told);

@@ -2,9 +2,9 @@
 //! connection depends on changes, or when it failed. What it does is its channel's (`channels::CHANNELS`).
 use super::carrier::Carrier;
 use super::judge::Judge;
-use super::workers::{Handle, Row};
+use super::workers::{Handle, House, Row};
 use crate::channels::accounts::{self, Account};
-use crate::channels::house::House;
+use crate::channels::house::House as _;
 use crate::channels::{self, Channel};
 use crate::config::Config;
 use crate::deliveries::Login;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The thread that polls reads answers of some MiB; parsing them nests as deep as they do.
 const STACK: usize = 512 << 10;
 
-pub const ROW: Row = Row { name: "channel", mark, parts, stack: STACK, start: run };
+pub const ROW: Row = Row { name: "channel", mark, parts, rests, stack: STACK, start: run };
 
 /// `channel:account` of each that is on.
 fn parts(config: &Config, _: &Judge) -> Vec<String> {
@@ -35,6 +35,14 @@ fn mark(config: &Config, part: &str) -> Value {
 fn of<'a>(config: &Config, part: &'a str) -> Option<(&'static Channel, &'a str)> {
     let (channel, account) = part.split_once(':')?;
     Some((channels::of(config, channel)?, account))
+}
+
+/// Its row says when it is tried again.
+fn rests(house: &House, part: &str, until: u64) {
+    if let Some((platform, account)) = part.split_once(':') {
+        let login = Login { platform: platform.to_string(), account: account.to_string() };
+        house.shared.board.tries(&login, Some(until));
+    }
 }
 
 fn run(handle: Handle) -> Result<()> {

@@ -24,6 +24,7 @@ pub const ROW: Row = Row {
         let accounts = config.get("channels.telegram.accounts").and_then(|v| v.as_object());
         accounts.into_iter().flatten().map(|(name, _)| name.clone()).collect()
     },
+    rests: |_, _, _| {},
     stack: 256 << 10,
     start: run,
 };

@@ -171,7 +171,7 @@ impl Judge {
         let Verdict { config, env, auth, plan, port } = verdict;
         let scheme = if config.bool("gateway.tls.enabled") { "wss" } else { "ws" };
         for warning in config.warnings().iter().chain(config.issues()) {
-            log::warn!(target: "gateway/config", "{}: {} ({})", logging::quoted(&warning.path), logging::quoted(&warning.message), config.place(warning));
+            log::warn!(target: "gateway/config", "{}: {} ({})", logging::quoted(&warning.path), logging::quoted(&warning.text()), config.place(warning));
         }
         if auth.secret.as_ref().is_some_and(is_weak) {
             log::warn!(target: "gateway", "the gateway {} is weak: use at least {WEAK} characters", auth.mode.name());

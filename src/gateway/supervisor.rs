@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::metrics::{self, Metric};
 use crate::state::event::Event;
-use crate::{ids, threads};
+use crate::{clock, ids, threads};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -234,6 +234,7 @@ impl Worker {
         let pause = pause(self.failures, ids::random::<1>().map_or(128, |[chance]| chance));
         self.failures = self.failures.saturating_add(1);
         self.now = Now::Rests { until: Instant::now() + pause };
+        (self.row.rests)(house, &self.part, clock::now_ms() + pause.as_millis() as u64);
         let what = format!("{e}; started again in {:.1} s", pause.as_secs_f64());
         // The state thread is gone only when this generation ends.
         let _ = house.shared.state.send(Event::WorkerFailed { name: self.name(), what });

@@ -36,6 +36,7 @@ const fn row(name: &'static str, start: fn(Handle) -> Result<()>) -> Row {
         name,
         mark: |config, _| config.get("cron").cloned().unwrap_or_default(),
         parts: |_, _| vec![String::new()],
+        rests: |_, _, _| {},
         stack: 64 << 10,
         start,
     }

@@ -28,6 +28,8 @@ pub struct Row {
     /// The workers of this kind that the configuration and the command line (`Judge`) ask for, by what each has of its own,
     /// such as an account. None: off. One that there is once has an empty name.
     pub parts: fn(&Config, &Judge) -> Vec<String>,
+    /// Told when one of this part has failed, and when it is started again (epoch milliseconds).
+    pub rests: fn(&House, &str, u64),
     pub stack: usize,
     /// The work, on the worker's thread. `Ok` ends it for good; after an error it is started again.
     pub start: fn(Handle) -> Result<()>,
@@ -39,6 +41,7 @@ pub const WORKERS: &[Row] = &[
         name: "watch",
         mark: |_, _| Value::Null,
         parts: |_, _| vec![String::new()],
+        rests: |_, _, _| {},
         stack: watch::STACK,
         start: watch::run,
     },

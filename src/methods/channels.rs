@@ -24,8 +24,6 @@ use std::time::{Duration, Instant};
 const PROBE_MS: (u64, u64) = (10_000, 60_000);
 /// How long a running account is given to notice that it is signed out.
 const SIGNED_OUT: Duration = Duration::from_secs(10);
-/// Of an account for which something waits.
-const GONE: &str = "it is not in the configuration; what waits for it goes out when it is added again";
 const LOOK: Duration = Duration::from_millis(50);
 
 params! {
@@ -88,26 +86,12 @@ pub fn status(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
             row
         };
         let rows = |channel: &Channel| -> Vec<Map<String, Value>> {
-            let ids = accounts::ids(&config, channel.id);
-            let gone = gone(&counts, channel, &ids).into_iter().map(|id| {
-                let mut row = row(channel, id);
-                row.put("lastError", GONE);
-                row
-            });
-            ids.iter().map(|id| row(channel, id.clone())).chain(gone).collect()
+            teller.ids(channel).into_iter().map(|id| row(channel, id)).collect()
         };
         let all: Vec<(&'static Channel, Vec<Map<String, Value>>)> =
             teller.channels().map(|channel| (channel, rows(channel))).collect();
         Ok(teller.status(&all, now).into())
     })))
-}
-
-/// Accounts that are not there any more, for which something waits: it is not out of sight.
-fn gone(counts: &HashMap<Login, Queue>, channel: &Channel, ids: &[String]) -> Vec<String> {
-    let left = counts.keys().filter(|login| login.platform == channel.id && !ids.contains(&login.account));
-    let mut gone: Vec<String> = left.map(|login| login.account.clone()).collect();
-    crate::order::sort(&mut gone);
-    gone
 }
 
 params! {

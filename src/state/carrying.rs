@@ -4,6 +4,7 @@
 //! A delivery is given out after the line that says so is on disk; then it is the carrier's until he says what became of
 //! it. What is known of the platform (it has it, it refused it) holds whatever the disk says, and is written again.
 mod bringing;
+mod orphans;
 mod post;
 mod writing;
 use super::State;
@@ -169,10 +170,7 @@ impl State {
 
     /// What an earlier carrier of the login had in his hands is uncertain: only he knew what became of it.
     fn begin_carrying(&mut self, login: Login, wake: Arc<Wake>, told: &Told<Open>) {
-        let lines = self.post.ledger.abandon(&login);
-        let uncertain: Vec<String> = lines.iter().map(|line| line.name().2).collect();
-        self.write_for_good(lines);
-        uncertain.iter().for_each(|id| self.answer_delivery(id));
+        self.abandon(&login);
         let ledger = &self.post.ledger;
         let inbound = ledger.unhandled().into_iter().filter(|message| message.is_of(&login));
         let uncertain = ledger.deliveries(Stage::Uncertain).into_iter().filter(|d| d.is_of(&login));

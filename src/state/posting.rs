@@ -14,6 +14,10 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::sessions::message;
 use serde_json::Value;
+use std::time::Duration;
+
+/// When who is let go at a stop may ask again.
+const COME_BACK: Duration = Duration::from_secs(2);
 
 /// Words that were sent to a chat, and the session that is told.
 pub(super) struct Mirrored {
@@ -146,6 +150,15 @@ impl State {
         // Nobody else may answer these.
         for question in self.post.waiters.answer(id, Party::Gateway).unwrap_or_default() {
             question.call.answer(told().map(Into::into));
+        }
+    }
+
+    /// The gateway stops: who waits learns later what became of it.
+    pub(super) fn let_waiters_go(&mut self) {
+        for question in self.post.waiters.expire(u64::MAX) {
+            let text = "the gateway stops: what is kept goes out when it is up again; ask again then with the same \
+                        idempotencyKey to learn what became of it";
+            question.call.answer(Err(Error::unavailable(text).retry_in(COME_BACK)));
         }
     }
 

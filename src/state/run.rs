@@ -54,6 +54,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::end_runs_turn,
     State::write_again,
     State::expire_deliveries,
+    State::look_for_orphans,
     State::expire_approvals,
     State::expire_invokes,
     State::expire_arrivals,
@@ -248,12 +249,14 @@ impl State {
         let runs_ended = self.runs.active() == 0;
         let now = self.mono;
         let stopping = self.stopping.as_mut()?;
+        let is_restart = stopping.is_restart;
         if !stopping.clients_closed && (runs_ended || now >= stopping.until) {
             stopping.clients_closed = true;
             stopping.until = now + self.shared.limits.shutdown_ms / 4;
+            self.let_waiters_go();
             self.clients.close_all(&Close::ServiceRestart);
         }
-        Some(now + if stopping.is_restart { RESTART_LOOK } else { STOP_LOOK })
+        Some(now + if is_restart { RESTART_LOOK } else { STOP_LOOK })
     }
 
     /// All clients have taken their close frame, and platforms what is in somebody's hands, or had their time to. A

@@ -6,7 +6,7 @@
 //! original count. Nobody is let in by a file that cannot be read, and it is never overwritten: it is moved aside and told.
 use super::Login;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as Failure, Result};
 use crate::files;
 use crate::json::{self, Put};
 use serde_json::{Map, Value};
@@ -84,7 +84,10 @@ impl Kind {
         let bytes = match files::read_bytes(path, MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
-            Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
+            Err(e) => {
+                let text = format!("read {}: {}", path.display(), files::unread(path, &e));
+                return Err(Error::new(Failure::Io, text));
+            }
         };
         let whole = json::read_object(&bytes, MAX_VALUES, 32).ok();
         let parts = whole.and_then(|mut whole| match whole.get_mut(self.list)?.take() {

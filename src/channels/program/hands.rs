@@ -158,6 +158,7 @@ impl<'a> Hands<'a> {
         let Some((delivery, _, again)) = self.flight.remove(&answer.id) else { return Ok(()) };
         match &answer.became {
             Became::Confirmed(_) => house.board().went(house.login()),
+            Became::Left => {}
             Became::NotTaken | Became::NotNow(_) => {
                 let until = Instant::now() + answer.wait.unwrap_or(AGAIN);
                 self.held.insert(delivery.to.clone(), until);

@@ -12,7 +12,7 @@ use crate::agents::routing::{self, Inbound as Peer, PeerKind, Route};
 use crate::calls::Provenance;
 use crate::channels::accounts::Account;
 use crate::channels::blocks::Rules;
-use crate::channels::gate::{self, Asking, Chat, Dropped, Kind, Verdict};
+use crate::channels::gate::{Asking, Chat, Dropped, Kind, Verdict};
 use crate::channels::house::{Accepted, Place, Turn};
 use crate::channels::ids::Who;
 use crate::channels::strangers;
@@ -88,7 +88,7 @@ fn answer(
     let (settings, login) = (line.house.settings(), line.house.login());
     let config = settings.config();
     let account = Account::of(&config, line.channel, &login.account);
-    let provenance = match judge(line, &account, message) {
+    let provenance = match judge(line, &account, message)? {
         Verdict::Admit(provenance) => provenance,
         Verdict::Pair => {
             invite(line, inbound, message)?;
@@ -157,22 +157,21 @@ fn show_typing(line: &Line, message: &Message) {
 }
 
 /// The gate, and for commands the gate of commands.
-fn judge(line: &Line, account: &Account, message: &Message) -> Verdict {
-    let paired = strangers::paired(&*line.house);
+fn judge(line: &Line, account: &Account, message: &Message) -> Result<Verdict> {
     let chat = match message.kind {
         PeerKind::Direct => Chat::Direct,
         PeerKind::Group | PeerKind::Channel => Chat::Group { id: message.chat, topic: None },
     };
-    let judge =
-        |kind| gate::judge(account, &Asking { chat, sender: Some(Who::Text(message.sender)), kind }, &paired);
+    let sender = Some(Who::Text(message.sender));
+    let judge = |kind| strangers::judge(&*line.house, account, &Asking { chat, sender, kind });
     let kind = match (message.reaction, message.is_edit) {
         (Some(_), _) => Kind::Reaction,
         (None, true) => Kind::Edit,
         (None, false) => Kind::Message,
     };
-    match judge(kind) {
+    match judge(kind)? {
         Verdict::Admit(_) if kind == Kind::Message && message.text.starts_with('/') => judge(Kind::Command),
-        verdict => verdict,
+        verdict => Ok(verdict),
     }
 }
 

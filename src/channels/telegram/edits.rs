@@ -20,7 +20,7 @@ pub fn edited(line: &Line, inbound: &Inbound, message: Message) -> Result<Option
     }
     let config = line.config();
     let account = line.account(&config);
-    match judge(line, &account, &Doer::of(&message), Kind::Edit) {
+    match judge(line, &account, &Doer::of(&message), Kind::Edit)? {
         Verdict::Admit(_) => {}
         Verdict::Pair => return Ok(None),
         Verdict::Drop(dropped) => {

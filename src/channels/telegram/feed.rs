@@ -12,6 +12,7 @@ use super::line::Line;
 use super::message::Message;
 use super::poll::News;
 use super::presses::Presses;
+use super::run;
 use super::standing;
 use super::update::{Update, What};
 use crate::channels::{kept, patience};
@@ -39,6 +40,8 @@ struct Feed<'a> {
     joining: Joining,
     lanes: HashMap<Lane, Waiting>,
     fetchers: Fetchers,
+    /// Until Telegram was asked who the bot is.
+    is_met: Option<Receiver<()>>,
 }
 
 /// What waits in a chat, and for what.
@@ -58,7 +61,13 @@ fn lane(joined: &Joined) -> Lane {
     (joined.message.chat.id, joined.message.topic)
 }
 
-pub fn run(line: &Arc<Line>, speaker: Bot, open: Vec<Inbound>, inbound: &Receiver<News>) -> Result<()> {
+pub fn run(
+    line: &Arc<Line>,
+    speaker: Bot,
+    open: Vec<Inbound>,
+    inbound: &Receiver<News>,
+    is_met: Receiver<()>,
+) -> Result<()> {
     let (joining, lanes) = Default::default();
     let mut feed = Feed {
         line,
@@ -66,6 +75,7 @@ pub fn run(line: &Arc<Line>, speaker: Bot, open: Vec<Inbound>, inbound: &Receive
         presses: Presses::new(line, speaker),
         joining,
         lanes,
+        is_met: Some(is_met),
     };
     let result = feed.run(open, inbound);
     feed.fetchers.end();
@@ -118,6 +128,10 @@ impl Feed<'_> {
     }
 
     fn take(&mut self, (what, inbound): News, is_again: bool) -> Result<()> {
+        if let Some(is_met) = self.is_met.take() {
+            // Nothing is ever sent there.
+            let _ = is_met.recv_timeout(run::MEET);
+        }
         match what {
             What::Message(message) if is_said(&message) => {
                 let patience = patience::of(&self.line.config(), "telegram");

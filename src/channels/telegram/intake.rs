@@ -70,7 +70,7 @@ fn serve(line: &Line, message: &Message) -> Result<()> {
 pub fn is_admitted(line: &Line, message: &Message) -> bool {
     let config = line.config();
     let account = line.account(&config);
-    let is_let_in = matches!(judge(line, &account, &Doer::of(message), Kind::Message), Verdict::Admit(_));
+    let is_let_in = matches!(judge(line, &account, &Doer::of(message), Kind::Message), Ok(Verdict::Admit(_)));
     is_let_in
         && (message.chat.is_direct()
             || place::of(line, &config, message).is_ok_and(|place| {
@@ -88,10 +88,10 @@ pub fn answer(line: &Line, joined: &Joined) -> Result<()> {
     let doer = Doer::of(message);
     let may = |kind| judge(line, &account, &doer, kind);
     let verdict = match (&joined.press, typed.is_command) {
-        (None, false) => may(Kind::Message),
-        (None, true) => may(Kind::Command),
-        (Some(_), is_command) => match may(Kind::Callback) {
-            Verdict::Admit(_) if is_command => may(Kind::Command),
+        (None, false) => may(Kind::Message)?,
+        (None, true) => may(Kind::Command)?,
+        (Some(_), is_command) => match may(Kind::Callback)? {
+            Verdict::Admit(_) if is_command => may(Kind::Command)?,
             verdict => verdict,
         },
     };

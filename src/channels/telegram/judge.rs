@@ -24,14 +24,14 @@ impl<'a> Doer<'a> {
 }
 
 /// The verdict of the gate. Who hides behind a chat is known by its id, whatever user Telegram names for him.
-pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Verdict {
+pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Result<Verdict> {
     let id = doer.chat.id.to_string();
     // A channel is no group that the bot was asked into: only one that is listed by its id counts.
     if doer.chat.kind == ChatKind::Channel
         && account.get("groups").is_none_or(|groups| groups.get(&id).is_none())
     {
         let key = format!("{}.{id}", account.place("groups"));
-        return Verdict::Drop(Dropped { reason: Reason::ChatNotListed, key });
+        return Ok(Verdict::Drop(Dropped { reason: Reason::ChatNotListed, key }));
     }
     let chat = match doer.chat.is_direct() {
         true => gate::Chat::Direct,
@@ -42,7 +42,7 @@ pub fn judge(line: &Line, account: &Account, doer: &Doer, kind: Kind) -> Verdict
         sender => sender.user().map(Who::Number),
     };
     let asking = Asking { chat, sender, kind };
-    gate::judge(account, &asking, &strangers::paired(&*line.house))
+    strangers::judge(&*line.house, account, &asking)
 }
 
 /// Says once for each chat and reason that nothing is done there, and what would change it.

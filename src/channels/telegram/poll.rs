@@ -8,6 +8,7 @@ use super::refusal::{Refusal, Why};
 use super::run;
 use super::update::{Update, What};
 use crate::cancel::{Cancel, SLICE};
+use crate::clock;
 use crate::deliveries::Inbound;
 use crate::error::Result;
 use crate::json::json;
@@ -47,7 +48,7 @@ pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<
             },
             Outcome::Refused(refusal) => match about(line, bot, &refusal, &mut fight)? {
                 Some(wait) => {
-                    trouble(line, &refusal.text);
+                    trouble(line, &refusal.text, wait);
                     line.house.sleep(wait)?;
                     continue;
                 }
@@ -56,7 +57,7 @@ pub fn run(line: &Line, bot: &mut Bot, mut position: Position, inbound: &Sender<
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) if trouble.is_cancelled => return Ok(()),
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.text,
         };
-        trouble(line, &failed);
+        trouble(line, &failed, pause);
         line.house.sleep(pause)?;
         pause = (pause * 2).min(LONGEST);
     }
@@ -167,8 +168,11 @@ pub fn is_well(line: &Line) {
     }
 }
 
-pub fn trouble(line: &Line, what: &str) {
+/// Shows what is the matter, and when it is tried again.
+pub fn trouble(line: &Line, what: &str, pause: Duration) {
     if !line.is_ending() {
         run::told(&*line.house, what);
+        let next = clock::now_ms() + pause.as_millis() as u64;
+        line.house.board().tries(line.house.login(), Some(next).filter(|_| !pause.is_zero()));
     }
 }

@@ -25,7 +25,7 @@ pub fn reacted(line: &Line, reaction: &Reaction) -> Result<()> {
     {
         return Ok(());
     }
-    match judge(line, &account, &Doer { chat, topic, sender }, Kind::Reaction) {
+    match judge(line, &account, &Doer { chat, topic, sender }, Kind::Reaction)? {
         Verdict::Admit(_) => {}
         Verdict::Pair => return Ok(()),
         Verdict::Drop(dropped) => {

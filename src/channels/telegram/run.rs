@@ -15,6 +15,7 @@ use crate::channels::token::{Source, told_twin, twins};
 use crate::error::{Error, Result};
 use crate::json::Put;
 use crate::{clock, sys};
+use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,8 @@ use std::time::{Duration, Instant};
 pub const REFUSED: Duration = Duration::from_secs(5 * 60);
 /// How often a file is looked at for a token, or another one.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long the first question who the bot is may hold up the first poll.
-const MEET: Duration = Duration::from_secs(5);
+/// How long messages wait for the first answer to the question who the bot is: by its name it is meant.
+pub const MEET: Duration = Duration::from_secs(5);
 const STACK: usize = 256 << 10;
 /// Updates that are written and wait to be looked at; the poll waits while they are more.
 const WAITING: usize = 1024;
@@ -35,10 +36,6 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
     let Some(token) = sign_in(&*house, &account)? else { return Ok(()) };
     let mut bot = Bot::new(token.clone(), account.str("apiRoot").unwrap_or(ROOT), account.str("proxy"))?;
     bot.listen(house.bells()?);
-    let met = meet(&*house, &account, &mut bot, &token)?;
-    if house.cancel().reason().is_some() {
-        return Ok(());
-    }
     let state = &settings.env.state_dir;
     let Some(_claim) = claim(state, token.id())? else {
         let text = "another gateway with this state directory polls for the same bot: stop one of them";
@@ -49,19 +46,12 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
         log::info!(target: "channels/telegram", "[{}] {note}", login.account);
     }
     let hook = webhook::open(&account)?;
-    house.board().set(&login, |row| {
-        if met.is_some() {
-            (row.is_connected, row.last_error, row.next_try) = (true, None, None);
-        }
-        row.more.put("mode", if hook.is_some() { "webhook" } else { "polling" });
-    });
+    let mode = if hook.is_some() { "webhook" } else { "polling" };
+    house.board().set(&login, |row| row.more.put("mode", mode));
     let open = house.begin()?;
     doubt::tell_all(&*house, &open.uncertain)?;
     let (signs, to_show) = Signs::new();
     let line = Arc::new(Line::new(house.clone(), token.id(), signs));
-    if let Some(me) = met {
-        line.know(me);
-    }
     let mut crew = Crew::new(house.clone());
     let (inbound, to_do) = crossbeam_channel::bounded(WAITING);
     let place = sending::Place::new();
@@ -70,12 +60,14 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
         crew.spawn("gw-tg-send", STACK, move || sending::run(&own, &mut sender, &place))?;
     }
     let (own, speaker) = (line.clone(), bot.another()?);
-    crew.spawn("gw-tg-in", STACK, move || feed::run(&own, speaker, open.inbound, &to_do))?;
+    // Ends when Telegram was asked once who the bot is.
+    let (met, is_met) = crossbeam_channel::bounded(0);
+    crew.spawn("gw-tg-in", STACK, move || feed::run(&own, speaker, open.inbound, &to_do, is_met))?;
     let (own, mut shower) = (line.clone(), bot.another()?);
     crew.spawn("gw-tg-signs", STACK, move || signs::run(&own, &mut shower, &to_show))?;
     let (own, mut setter, address) =
         (line.clone(), bot.another()?, hook.as_ref().map(|(_, address)| address.clone()));
-    crew.spawn("gw-tg-set", STACK, move || settle(&own, &mut setter, address))?;
+    crew.spawn("gw-tg-set", STACK, move || settle(&own, &mut setter, address, met))?;
     let result = match hook {
         Some((hook, _)) => webhook::run(&line, &mut crew, hook, position, &inbound),
         None => poll::run(&line, &mut bot, position, &inbound),
@@ -120,18 +112,24 @@ fn sign_in(house: &dyn House, account: &Account) -> Result<Option<BotToken>> {
     }
 }
 
-/// What Telegram is told of the account, and asked of it, once it takes messages: where its webhook is, who the bot is
-/// where that is not known yet, the menu of commands.
-fn settle(line: &Line, bot: &mut Bot, webhook: Option<webhook::Address>) -> Result<()> {
+/// What Telegram is asked of the account, and told, beside what it brings (R-07a): who the bot is, where its webhook is, the
+/// menu of commands.
+fn settle(line: &Line, bot: &mut Bot, webhook: Option<webhook::Address>, met: Sender<()>) -> Result<()> {
+    meet(line, bot);
+    drop(met);
     if let Some(address) = webhook {
         webhook::set(line, bot, &address)?;
     }
     let mut pause = Duration::from_millis(500);
     while !line.is_known() {
-        match Me::ask(bot, &*line.house, api::CALL) {
-            Outcome::Done(me) => line.know(me),
-            _ if !line.house.sleep(pause)? => return Ok(()),
-            _ => pause = (pause * 2).min(Duration::from_secs(30)),
+        if !line.house.sleep(pause)? {
+            return Ok(());
+        }
+        // A token that Telegram does not know is tried by who fetches messages.
+        match if line.rates.was_unknown() { None } else { Some(Me::ask(bot, &*line.house, api::CALL)) } {
+            Some(Outcome::Done(me)) => line.know(me),
+            Some(_) => pause = (pause * 2).min(Duration::from_secs(30)),
+            None => pause = LOOK,
         }
     }
     menu::put(line, bot)?;
@@ -141,24 +139,24 @@ fn settle(line: &Line, bot: &mut Bot, webhook: Option<webhook::Address>) -> Resu
     Ok(())
 }
 
-/// Asks Telegram who the bot is. A token that it does not know is waited for; whatever else is the matter keeps no message
-/// from being fetched, and it is asked again beside that (R-07a).
-fn meet(house: &dyn House, account: &Account, bot: &mut Bot, token: &BotToken) -> Result<Option<Me>> {
-    loop {
-        let text = match Me::ask(bot, house, MEET) {
-            Outcome::Done(me) => return Ok(Some(me)),
-            Outcome::Refused(refusal) if refusal.why == Why::Unauthorized || refusal.why == Why::NotFound => {
-                refused(house, account, token)?;
-                if house.cancel().reason().is_some() {
-                    return Ok(None);
-                }
-                continue;
-            }
-            Outcome::Refused(refusal) => refusal.text,
-            Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.text,
-        };
-        told(house, &text);
-        return Ok(None);
+/// Asks Telegram for the first time who the bot is.
+fn meet(line: &Line, bot: &mut Bot) {
+    let text = match Me::ask(bot, &*line.house, MEET) {
+        Outcome::Done(me) => {
+            line.know(me);
+            return line.house.board().set(line.house.login(), |row| {
+                row.is_connected |= row.last_error.is_none();
+            });
+        }
+        // Who fetches messages finds that too, and waits for another token.
+        Outcome::Refused(refusal) if matches!(refusal.why, Why::Unauthorized | Why::NotFound) => return,
+        Outcome::Refused(refusal) => refusal.text,
+        Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.text,
+    };
+    match line.house.board().row(line.house.login()).is_connected {
+        _ if line.is_ending() => {}
+        true => log::warn!(target: "channels/telegram", "[{}] {text}", line.name()),
+        false => told(&*line.house, &text),
     }
 }
 

@@ -96,7 +96,7 @@ fn carry(line: &Line, bot: &mut Bot, delivery: &Delivery) -> Result<()> {
     match &became {
         Became::Confirmed(_) | Became::Partly(_) => got_through(line),
         Became::Refused(why) => doubt::tell_refused(&*line.house, delivery, why)?,
-        Became::NotTaken | Became::NotNow(_) | Became::Uncertain(_) => {}
+        Became::NotTaken | Became::NotNow(_) | Became::Uncertain(_) | Became::Left => {}
     }
     line.house.became(delivery, became)
 }
@@ -182,6 +182,7 @@ fn call_it(line: &Line, bot: &mut Bot, delivery: &Delivery, out: &Outgoing, mut 
         }
         Outcome::Refused(refusal) => refused(line, bot, delivery, out, call, &refusal),
         Outcome::NotSent(trouble) => not_taken(line, delivery, &trouble.text),
+        Outcome::Unknown(trouble) if trouble.is_cancelled => Became::Left,
         Outcome::Unknown(trouble) => {
             if let Err(e) = doubt::tell_uncertain(&*line.house, delivery, &trouble.text) {
                 log::warn!(target: "channels/telegram", "[{}] the session of {} is not told: {e}", line.name(), delivery.id);

@@ -71,7 +71,7 @@ pub fn set(line: &Line, bot: &mut Bot, to: &Address) -> Result<()> {
             },
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => (trouble.text, pause),
         };
-        poll::trouble(line, &text.replace(&to.secret, "***"));
+        poll::trouble(line, &text.replace(&to.secret, "***"), wait);
         line.house.sleep(wait)?;
         pause = (pause * 2).min(Duration::from_secs(300));
     }
@@ -107,7 +107,7 @@ pub fn run(
                 new.into_iter().for_each(|message| poll::hand_on(line, inbound, message));
                 poll::keep(line, &mut position);
             }
-            Err(e) => poll::trouble(line, &e.to_string()),
+            Err(e) => poll::trouble(line, &e.to_string(), Duration::ZERO),
         }
     }
     Ok(())

@@ -104,6 +104,10 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
     let own = account.path();
     let is_deleted = args.has("delete");
     let is_listed = own.len() > 2;
+    if is_deleted && account.id == DEFAULT {
+        let others: Vec<String> = ids(&config, channel.id).into_iter().filter(|id| *id != DEFAULT).collect();
+        Pairing::new(&env.state_dir).hand_down(channel.id, &others)?;
+    }
     match is_deleted {
         true if channel.is_program() || (is_listed && account.id != DEFAULT) => {
             change(context, &env, Change::Remove(&own))?;
@@ -132,17 +136,15 @@ fn remove(context: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A bot that gets this id later lets in nobody whom this one did, and has no owner by it. What `default` has counts for the
-/// other accounts too, and goes with the last of them.
+/// A bot that gets this id later lets in nobody whom this one did, and has no owner by it. What `default` has counted for all
+/// accounts: it goes with the last of them too.
 fn forget(config: &Config, env: &Env, channel: &Channel, account: &Account) -> Result<()> {
     let is_last = ids(config, channel.id).iter().all(|id| *id == account.id);
     let forget = |account: &str| {
         let login = Login { platform: channel.id.to_string(), account: account.to_string() };
         Pairing::new(&env.state_dir).forget(&login)
     };
-    if account.id != DEFAULT {
-        forget(&account.id)?;
-    }
+    forget(&account.id)?;
     if is_last { forget(DEFAULT) } else { Ok(()) }
 }
 

@@ -4,11 +4,12 @@
 //! stands in the table of `crate::doctor`; this file asks the gateway and the service manager, and prints.
 pub mod audit;
 use super::link::client::Deadline;
-use super::link::connect::connect;
+use super::link::connect::{connect, visit};
 use super::link::socket::reason;
 use super::link::target::{Target, settings};
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, VERSION, far};
+use crate::channels::told::kept;
 use crate::cli::applied;
 use crate::cli::waiting::Waiting;
 use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Finding, Fix, Found, Reached, Severity};
@@ -128,8 +129,13 @@ fn repair<'a>(
 fn examine(context: &Context, deep: bool, wanted: &impl Fn(&Check) -> bool) -> Ctx {
     let wants = |family: &str| CHECKS.iter().any(|check| wanted(check) && doctor::is_named(check, family));
     let mut ctx = Ctx::look(&context.env, deep);
-    if ["gateway.probe_failed", "gateway.version_skew", "channels.program"].into_iter().any(wants) {
+    if ["gateway.probe_failed", "gateway.version_skew", "channels.program", "config.invalid"]
+        .into_iter()
+        .any(wants)
+    {
         ctx.reached = reach(&ctx);
+        let kept = ctx.reached.as_ref().map(|reached| kept(&reached.channels)).unwrap_or_default();
+        ctx.config = ctx.config.as_kept(&kept);
     }
     if wants("service.differs") || wants("service.legacy") {
         // Without a place for a service there is none that could differ.
@@ -138,7 +144,8 @@ fn examine(context: &Context, deep: bool, wanted: &impl Fn(&Check) -> bool) -> C
     ctx
 }
 
-/// Asks the gateway, if one is meant to be there. Leaves nothing on disk: who has no identity yet only knocks.
+/// Asks the gateway, if one is meant to be there. Leaves nothing on disk: who has no identity yet comes without one, and only
+/// knocks where such are not let in.
 pub fn reach(ctx: &Ctx) -> Option<Reached> {
     if !ctx.config.exists() && ctx.instance.is_none() {
         return None;
@@ -146,19 +153,21 @@ pub fn reach(ctx: &Ctx) -> Option<Reached> {
     let mut env = ctx.env.clone();
     let config = settings(&mut env).unwrap_or_else(|_| ctx.config.clone());
     let target = Target::resolve(&env, &config, &Args::default()).ok()?;
-    let mut channels = Value::Null;
-    let outcome = match ctx.env.state_dir.join("identity/device.json").exists() {
-        true => {
-            connect(&target, &ctx.env.state_dir, &[], Deadline::after(Instant::now(), ASK)).map(|session| {
-                let version =
-                    session.hello.pointer("/server/version").and_then(Value::as_str).map(str::to_string);
-                channels = session.hello.pointer("/snapshot/health/channels").cloned().unwrap_or_default();
-                session.client.close();
-                version
-            })
-        }
-        false => knock(&target).map(|()| None),
+    let until = Deadline::after(Instant::now(), ASK);
+    let asked = match ctx.env.state_dir.join("identity/device.json").exists() {
+        true => connect(&target, &ctx.env.state_dir, &[], until).map(Some),
+        false => knock(&target).and_then(|()| visit(&target, until)),
     };
+    let (mut version, mut channels) = (None, Value::Null);
+    let outcome = asked.map(|session| {
+        if let Some(session) = session {
+            let told = |path: &str| session.hello.pointer(path).cloned().unwrap_or_default();
+            version = told("/server/version").as_str().map(str::to_string);
+            channels = told("/snapshot/health/channels");
+            session.client.close();
+        }
+        version
+    });
     Some(Reached { url: target.url.to_string(), outcome, channels })
 }
 

@@ -67,7 +67,8 @@ pub fn connect_as(target: &Target, state_dir: &Path, part: &Part, deadline: Dead
         let stored = target.origin.as_deref().and_then(|gateway| {
             tokens::load(state_dir, &identity.device_id, part.role, gateway, target.takes_unnamed)
         });
-        let error = match handshake(client, target, &identity, stored.as_ref(), part) {
+        let said = |challenge: &Value| params(target, &identity, stored.as_ref(), part, challenge);
+        let error = match handshake(client, target, said) {
             Ok(session) => {
                 if let Some(gateway) = &target.origin {
                     keep_token(state_dir, gateway, part.role, &identity, &session.hello)?;
@@ -86,18 +87,31 @@ pub fn connect_as(target: &Target, state_dir: &Path, part: &Part, deadline: Dead
     }
 }
 
-fn handshake(
-    mut client: Client,
-    target: &Target,
-    identity: &Identity,
-    stored: Option<&StoredToken>,
-    part: &Part,
-) -> Result<Session> {
+/// The same without a device, by the shared secret alone: only to look, and nothing is left on disk on either side. `None` by a
+/// gateway that lets nobody in so.
+pub fn visit(target: &Target, deadline: Deadline) -> Result<Option<Session>> {
+    let client = Client::open(target, deadline).map_err(|e| target.explain(e, false))?;
+    let said = |_: &Value| {
+        json!({
+            "minProtocol": MIN_PROTOCOL, "maxProtocol": MAX_PROTOCOL, "role": "operator", "scopes": ["operator.read"],
+            "client": {"id": "cli", "version": VERSION, "platform": (std::env::consts::OS), "mode": "cli"},
+            "auth": (auth(target, None, false)),
+        })
+    };
+    match handshake(client, target, said) {
+        Ok(session) => Ok(Some(session)),
+        Err(e) if e.kind == Kind::NotPaired => Ok(None),
+        Err(e) => Err(target.explain(e, false)),
+    }
+}
+
+/// `said` is what is said of who connects, to this challenge.
+fn handshake(mut client: Client, target: &Target, said: impl FnOnce(&Value) -> Value) -> Result<Session> {
     let challenge = challenge(&mut client)?;
     if let Some((own, other)) = client.plain_ends() {
         check_holder(own, other, [&target.env.state_dir, &target.env.config_path])?;
     }
-    let params = params(target, identity, stored, part, &challenge);
+    let params = said(&challenge);
     let id = client.send("connect", &params)?;
     let hello = client.answer(&id, false, &mut |_, _| {})?;
     Ok(Session { client, hello })

@@ -20,6 +20,7 @@ use super::sessions::show;
 use super::waiting::Waiting;
 use super::{Command, Context, Flag, JSON, far};
 use crate::agents::Agents;
+use crate::channels::told::kept;
 use crate::clock;
 use crate::config::Config;
 use crate::env::Env;
@@ -127,6 +128,8 @@ fn look(context: &Context, args: &Args) -> Result<Look> {
         _ => asking::ask(context, args, &env, &config)?,
     };
     drop(waiting);
+    let kept = gateway.snapshot.get("channels").map(kept).unwrap_or_default();
+    let config = config.as_kept(&kept);
     let elsewhere = far::address(&env, &config, args);
     let word = match gateway.told {
         // What lies here is not that of a gateway elsewhere.

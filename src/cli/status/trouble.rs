@@ -12,7 +12,7 @@ pub fn shows(snapshot: &Value) -> bool {
 
 /// Whether an account fails, or cannot send.
 pub fn is_in(row: &Value) -> bool {
-    failing(row).is_some() || row.get("lastSendError").is_some()
+    failing(row).is_some() || ["lastSendError", "pairingProblem"].iter().any(|name| row.get(name).is_some())
 }
 
 /// Why an account does not work that is meant to.
@@ -42,13 +42,15 @@ fn about(row: &Value, now: u64) -> Vec<String> {
     let number = |name: &str| row.get(name).and_then(Value::as_u64);
     let how_long = |name: &str| number(name).map(|at| format!(" for {}", age(now.saturating_sub(at))));
     let why_not = row.get("lastSendError").and_then(Value::as_str);
-    let waiting = number("deliveriesWaiting").filter(|n| *n > 0 && why_not.is_some());
     let uncertain = number("deliveriesUncertain").filter(|n| *n > 0);
     let failing = failing(row);
+    let is_stuck = why_not.is_some() || failing.is_some();
+    let waiting = number("deliveriesWaiting").filter(|n| *n > 0 && is_stuck);
     let pieces = [
         failing.map(|why| format!("failing{}: {why}", how_long("failingSince").unwrap_or_default())),
         waiting.map(|n| format!("{n} not sent{}", how_long("deliveriesOldestAt").unwrap_or_default())),
         why_not.filter(|_| failing.is_none()).map(str::to_string),
+        row.get("pairingProblem").and_then(Value::as_str).map(str::to_string),
         number("nextTryAt").map(|at| format!("next try in {}", age(at.saturating_sub(now)))),
         uncertain.map(|n| format!("{n} sent of which it is not known whether they arrived (channels logs)")),
     ];

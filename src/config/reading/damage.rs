@@ -6,9 +6,6 @@ use crate::config::keys::Type;
 use crate::config::{Issue, join, lookup};
 use serde_json::Value;
 
-/// How the message of a mistake ends that did not end the start.
-pub const UNTIL: &str = " until this is corrected";
-
 /// Whether a mistake ends the start: one of the file as a whole, or one below `gateway` that is not harmless,
 /// one of a sandbox.
 pub fn ends_start(segments: &[String]) -> bool {

@@ -2,14 +2,12 @@
 //! as it was, all else of the file is taken. Pure; any thread.
 //!
 //! What was not there before has nothing to keep: it is shut or left out as at a start (`damage`).
-use crate::config::damage::{UNTIL, segments};
+use crate::config::damage::segments;
 use crate::config::issue::is_within;
 use crate::config::load::Loaded;
-use crate::config::{Config, Issue};
+use crate::config::{Config, How, Issue};
 use serde_json::Value;
 use std::sync::Arc;
-
-const KEPT: &str = " stays as it was";
 
 impl Config {
     /// This one, just read by `inspect`, as whoever has `held` in force takes it.
@@ -25,12 +23,21 @@ impl Config {
         self.issues().iter().filter(|issue| issue.is_of_channel())
     }
 
-    /// The mistake for which something at or below `place`, but not below `apart`, stays as it was.
-    pub fn kept(&self, place: &str, apart: Option<&str>) -> Option<&Issue> {
-        let is_kept = |issue: &&Issue| issue.message.ends_with(&[KEPT, UNTIL].concat());
-        let is_apart = |issue: &Issue| apart.is_some_and(|apart| is_within(&issue.path, apart));
-        let is_meant = |issue: &&Issue| is_within(&issue.path, place) && !is_apart(issue);
-        self.of_channels().find(|issue| is_kept(issue) && is_meant(issue))
+    /// The mistakes for which something at or below `place`, but not below `apart`, stays as it was.
+    pub fn kept(&self, place: &str, apart: Option<&str>) -> impl Iterator<Item = &Issue> {
+        let is_meant = move |issue: &&Issue| {
+            let is_apart = apart.is_some_and(|apart| is_within(&issue.path, apart));
+            issue.is_kept() && is_within(&issue.path, place) && !is_apart
+        };
+        self.of_channels().filter(is_meant)
+    }
+
+    /// This one, read from the file, as a gateway runs with it that says what of it stays as it was.
+    pub fn as_kept(mut self, names: &[String]) -> Config {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.loaded.are_kept(names);
+        }
+        self
     }
 }
 
@@ -38,6 +45,11 @@ impl Issue {
     /// Whether it costs no more than a channel.
     pub(in crate::config) fn is_of_channel(&self) -> bool {
         self.path.starts_with("channels.")
+    }
+
+    /// Whether a running gateway keeps what it reaches.
+    pub fn is_kept(&self) -> bool {
+        self.cost.as_ref().is_some_and(|cost| cost.how == How::Kept)
     }
 }
 
@@ -50,18 +62,15 @@ impl Loaded {
         let is_kept = |name: &String| name.starts_with("channels.") && self.take_from(held, name);
         let (kept, disabled): (Vec<String>, Vec<String>) = sections.into_iter().partition(is_kept);
         self.disabled = disabled;
-        for name in &kept {
-            let endings = ["left out", "disabled"].map(|how| format!("; {name} is {how}{UNTIL}"));
-            for issue in &mut self.issues {
-                let what = endings.iter().find_map(|ending| issue.message.strip_suffix(ending));
-                if let Some(what) = what {
-                    issue.message = format!("{what}; {name}{KEPT}{UNTIL}");
-                }
-            }
-        }
+        self.are_kept(&kept);
         if !kept.is_empty() {
             self.secrets.extend(held.secrets.iter().cloned());
         }
+    }
+
+    fn are_kept(&mut self, names: &[String]) {
+        let costs = self.issues.iter_mut().filter_map(|issue| issue.cost.as_mut());
+        costs.filter(|cost| names.contains(&cost.name)).for_each(|cost| cost.how = How::Kept);
     }
 
     /// Puts in what `held` has at a place; false where that is nothing, or nothing of it was in force.

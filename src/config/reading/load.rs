@@ -4,7 +4,8 @@
 //! with the file as a whole, is fatal; how far anything else reaches is for `damage` to say (R-06b).
 use super::aliases;
 use crate::config::check::{self, Findings};
-use crate::config::damage::{self, UNTIL, segments};
+use crate::config::damage::{self, segments};
+use crate::config::issue::{Cost, How};
 use crate::config::refusal::{broken, fatal_of, restored, unusable};
 use crate::config::shape::{expand_home, model_objects};
 use crate::config::sources::{Source, Sources};
@@ -206,9 +207,9 @@ impl Loaded {
                 self.issues.push(issue);
             } else {
                 let is_key = section.len() == segments.len() && !damage::stays_known(section);
-                let how = if is_key { "left out" } else { "disabled" };
-                let message = format!("{}; {name} is {how}{UNTIL}", issue.message);
-                self.issues.push(Issue { message, ..issue });
+                let how = if is_key { How::LeftOut } else { How::Disabled };
+                let cost = Some(Box::new(Cost { name: name.clone(), how }));
+                self.issues.push(Issue { cost, ..issue });
             }
             if !name.is_empty() && !self.disabled.contains(&name) {
                 self.disabled.push(name);

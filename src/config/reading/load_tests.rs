@@ -17,7 +17,7 @@ fn r_06b_an_error_disables_the_smallest_section() {
         assert!(loaded.fatal.is_none(), "{text}: {:?}", loaded.fatal);
         assert_eq!(loaded.disabled, [section], "{text}");
         assert_eq!(loaded.value, left, "{text}");
-        assert!(loaded.issues[0].message.contains(section), "{:?}", loaded.issues);
+        assert!(loaded.issues[0].text().contains(section), "{:?}", loaded.issues);
     };
     check(
         "{channels: {telegram: {enabled: 'perhaps'}, whatsapp: {debounceMs: 1}}}",
@@ -89,7 +89,7 @@ fn s_h4_a_text_that_is_too_long_costs_its_key() {
         let (loaded, _) = load(&text, &[]);
         assert!(loaded.fatal.is_none() && loaded.value == left, "{cut}: {}", loaded.value);
         assert_eq!(loaded.disabled, [cut]);
-        let told = &loaded.issues[0].message;
+        let told = loaded.issues[0].text();
         assert!(
             told.starts_with("a text of more than 16384 characters; shorten it; ") && told.len() < 200,
             "{told}"

@@ -64,7 +64,8 @@ fn clean(issues: &[Issue], secrets: &[String]) -> Vec<Issue> {
     };
     let clean = |issue: &Issue| Issue {
         path: clean(&issue.path),
-        message: clean(&issue.message),
+        message: clean(&issue.text()),
+        cost: None,
         spot: issue.spot.clone(),
     };
     issues.iter().map(clean).collect()

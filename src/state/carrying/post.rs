@@ -22,6 +22,9 @@ pub struct Post {
     pub(super) write_at: u64,
     /// Writes whose end is still to be told.
     pub(in crate::state) under_way: usize,
+    /// When it is looked again for deliveries that nobody carries, and whether there are any.
+    pub(super) look_at: u64,
+    pub(super) has_orphans: bool,
     /// Who brought something that somebody else's write has: one for each carrier at most, as each waits for his answer.
     pub(super) behind: Vec<(Vec<Inbound>, Told<Vec<Inbound>>)>,
 }
@@ -35,6 +38,8 @@ impl Post {
             unwritten: HashSet::new(),
             write_at: 0,
             under_way: 0,
+            look_at: 0,
+            has_orphans: false,
             behind: Vec::new(),
         }
     }
