@@ -3,22 +3,19 @@
 //! Without `--fix`, `--repair`, `--yes` or `--generate-gateway-token` nothing is changed (R-02a). What is looked at
 //! stands in the table of `crate::doctor`; this file asks the gateway and the service manager, and prints.
 pub mod audit;
-use super::link::client::Deadline;
-use super::link::connect::{connect, visit};
-use super::link::socket::reason;
-use super::link::target::{Target, settings};
+mod reaching;
+
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, VERSION, far};
 use crate::channels::told::kept;
 use crate::cli::applied;
 use crate::cli::waiting::Waiting;
-use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Finding, Fix, Found, Reached, Severity};
-use crate::error::{Error, Kind, Result};
+use crate::doctor::{self, CHECKS, Change, Check, Ctx, Done, Finding, Fix, Found, Severity};
+use crate::error::{Error, Result};
 use crate::json::json;
 use crate::service;
+pub use reaching::reach;
 use serde_json::Value;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
 
 pub const COMMAND: Command = Command {
     name: "doctor",
@@ -61,9 +58,6 @@ pub const COMMAND: Command = Command {
 /// With the families of checks.
 const ONLY: &str = "Look at this check or family only, may be repeated: channels, clock, compat, config, cron, devices, disk, env, exec, fs, \
                     gateway, heartbeat, hooks, models, port, service, sessions, state, summary, unsupported, workspace";
-
-/// How long the gateway may take to answer.
-const ASK: u64 = 3000;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
     let wants_fix = ["fix", "repair", "yes"].iter().any(|flag| args.has(flag));
@@ -142,43 +136,6 @@ fn examine(context: &Context, deep: bool, wanted: &impl Fn(&Check) -> bool) -> C
         ctx.service = service::inspect(&ctx.env).ok();
     }
     ctx
-}
-
-/// Asks the gateway, if one is meant to be there. Leaves nothing on disk: who has no identity yet comes without one, and only
-/// knocks where such are not let in.
-pub fn reach(ctx: &Ctx) -> Option<Reached> {
-    if !ctx.config.exists() && ctx.instance.is_none() {
-        return None;
-    }
-    let mut env = ctx.env.clone();
-    let config = settings(&mut env).unwrap_or_else(|_| ctx.config.clone());
-    let target = Target::resolve(&env, &config, &Args::default()).ok()?;
-    let until = Deadline::after(Instant::now(), ASK);
-    let asked = match ctx.env.state_dir.join("identity/device.json").exists() {
-        true => connect(&target, &ctx.env.state_dir, &[], until).map(Some),
-        false => knock(&target).and_then(|()| visit(&target, until)),
-    };
-    let (mut version, mut channels) = (None, Value::Null);
-    let outcome = asked.map(|session| {
-        if let Some(session) = session {
-            let told = |path: &str| session.hello.pointer(path).cloned().unwrap_or_default();
-            version = told("/server/version").as_str().map(str::to_string);
-            channels = told("/snapshot/health/channels");
-            session.client.close();
-        }
-        version
-    });
-    Some(Reached { url: target.url.to_string(), outcome, channels })
-}
-
-fn knock(target: &Target) -> Result<()> {
-    let failed = |e: std::io::Error| {
-        target.explain(Error::new(Kind::Unreachable, format!("gateway not reachable: {}", reason(&e))), false)
-    };
-    let mut addresses = (target.host.as_str(), target.port).to_socket_addrs().map_err(failed)?;
-    let address =
-        addresses.next().ok_or_else(|| Error::not_found(format!("{} has no address", target.host)))?;
-    TcpStream::connect_timeout(&address, Duration::from_millis(ASK)).map(drop).map_err(failed)
 }
 
 /// What scripts read; stable.

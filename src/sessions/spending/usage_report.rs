@@ -1,5 +1,7 @@
 //! Sums of usage: over a transcript, and over many for the aggregates. Figures go in message by message; what
 //! is kept grows with days, models and tools, not with messages.
+mod merging;
+
 use super::latency::Latency;
 use crate::config::Config;
 use crate::error::Result;
@@ -114,37 +116,6 @@ impl Summary {
         }
     }
 
-    /// As if all that was added to `other` had been added here.
-    pub fn merge(&mut self, other: &Summary) {
-        self.totals.merge(&other.totals);
-        self.counts.merge(&other.counts);
-        for (day, sums) in &other.days {
-            let own = self.days.entry(*day).or_default();
-            own.totals.merge(&sums.totals);
-            own.answers += sums.answers;
-            own.counts.merge(&sums.counts);
-            merge_models(&mut own.models, &sums.models);
-            own.latency.merge(&sums.latency);
-        }
-        merge_models(&mut self.models, &other.models);
-        for (name, count) in &other.tools {
-            *self.tools.entry(name.clone()).or_default() += count;
-        }
-        self.latency.merge(&other.latency);
-        if let Some((first, last)) = other.active {
-            let (own_first, own_last) = self.active.unwrap_or((first, last));
-            self.active = Some((own_first.min(first), own_last.max(last)));
-        }
-    }
-
-    /// About how much memory it takes, in bytes.
-    pub fn size(&self) -> usize {
-        let samples = |latency: &Latency| 8 * latency.sample.len();
-        let of_day = |day: &Day| 500 + 200 * day.models.len() + samples(&day.latency);
-        let days: usize = self.days.values().map(of_day).sum();
-        1000 + days + 200 * self.models.len() + 100 * self.tools.len() + samples(&self.latency)
-    }
-
     /// `usage` of one session, without its id and file.
     pub fn to_value(&self) -> Map<String, Value> {
         let mut map = Map::new();
@@ -248,14 +219,6 @@ impl Summary {
     }
 }
 
-fn merge_models(own: &mut Models, other: &Models) {
-    for (model, (count, totals)) in other {
-        let sum = own.entry(model.clone()).or_default();
-        sum.0 += count;
-        sum.1.merge(totals);
-    }
-}
-
 fn dated(day: u64, mut value: Value) -> Value {
     if let Some(map) = value.as_object_mut() {
         map.put("date", day_name(day));
@@ -308,14 +271,6 @@ impl Counts {
         self.tool_calls += message.tools.len() as u64;
         self.tool_results += message.tool_results;
         self.errors += message.errors;
-    }
-
-    fn merge(&mut self, other: &Counts) {
-        self.user += other.user;
-        self.assistant += other.assistant;
-        self.tool_calls += other.tool_calls;
-        self.tool_results += other.tool_results;
-        self.errors += other.errors;
     }
 
     fn messages(&self) -> u64 {
