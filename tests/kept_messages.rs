@@ -49,17 +49,3 @@ fn b_f25_a_message_of_a_program_waits_too() {
         wait_for("the answer", || Some(platform.heard()["ann"].clone()).filter(|heard| heard.len() == 2));
     assert_eq!(heard[1], "here you are");
 }
-
-/// A section that says who is kept apart from whom: nobody is answered by chance while it cannot be read.
-#[test]
-fn b_f25_a_message_waits_for_a_session_section_that_is_none() {
-    let telegram = ann();
-    let (server, gateway) = with_bot(&telegram, json!({"session": 7}), vec![texts(&["here you are"])]);
-    telegram.says(1001, 1001, "one");
-    let first = said(&telegram, 1001, 1);
-    assert!(first[0].contains(TOLD), "{first:?} {}", gateway.log());
-    assert_eq!(server.count(), 0);
-    let text = std::fs::read_to_string(gateway.config_path()).unwrap();
-    std::fs::write(gateway.config_path(), text.replace("\"session\":7", "\"session\":{}")).unwrap();
-    assert_eq!(said(&telegram, 1001, 2)[1..], ["here you are"]);
-}
