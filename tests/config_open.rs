@@ -184,7 +184,8 @@ fn i14_f9_what_a_killed_edit_left_is_swept_and_in_no_backup() {
     assert_eq!(told.matches("a copy of the configuration for an editor").count(), 2, "{told}");
     let doctor = |args: &[&str]| text(&command(&dir).arg("doctor").args(args).output().unwrap()).0;
     assert!(!doctor(&[]).contains("sessions.litter"), "young ones may have just been made");
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
+    let old = std::time::UNIX_EPOCH
+        + (std::time::UNIX_EPOCH.elapsed().unwrap() - std::time::Duration::from_secs(120));
     for copy in copies(&dir) {
         std::fs::File::open(copy).unwrap().set_modified(old).unwrap();
     }

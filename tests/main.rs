@@ -69,6 +69,7 @@ mod coverage;
 mod cron;
 #[cfg(test)]
 mod cron_clock;
+#[cfg(test)]
 mod cron_files;
 #[cfg(test)]
 mod cron_mending;
@@ -106,7 +107,9 @@ mod exec_buttons;
 mod exec_owner;
 #[cfg(test)]
 mod exec_private;
+#[cfg(test)]
 mod exec_refused;
+#[cfg(test)]
 mod exec_remains;
 #[cfg(test)]
 mod exec_sandbox;
@@ -144,6 +147,7 @@ mod http_responses;
 mod http_rpc;
 #[cfg(test)]
 mod http_shapes;
+#[cfg(test)]
 mod http_strict;
 #[cfg(test)]
 mod json_reading;

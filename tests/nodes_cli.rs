@@ -51,20 +51,22 @@ impl Answering {
         let mut node = crate::harness::Node::of(gateway, &Device::new(), said).unwrap();
         let (is_over, id) = (Arc::<AtomicBool>::default(), node.id.clone());
         let over = is_over.clone();
-        let thread = std::thread::spawn(move || {
-            let mut told = Vec::new();
-            while !over.load(Ordering::SeqCst) {
-                node.client.collect(Duration::from_millis(20));
-                for frame in node.client.kept() {
-                    if frame["event"] == "node.invoke.request" {
-                        let call = frame["payload"].clone();
-                        node.answer(&call, answer_to(&call));
-                        told.push(call);
+        let thread = std::thread::Builder::new()
+            .spawn(move || {
+                let mut told = Vec::new();
+                while !over.load(Ordering::SeqCst) {
+                    node.client.collect(Duration::from_millis(20));
+                    for frame in node.client.kept() {
+                        if frame["event"] == "node.invoke.request" {
+                            let call = frame["payload"].clone();
+                            node.answer(&call, answer_to(&call));
+                            told.push(call);
+                        }
                     }
                 }
-            }
-            told
-        });
+                told
+            })
+            .unwrap();
         Answering { is_over, thread: Some(thread), id }
     }
 
@@ -226,7 +228,7 @@ fn i15_1_pictures_and_films_become_files_of_their_own() {
     }
     let named = gateway.dir.join("my film.mp4");
     let args = ["nodes", "screen", "record", "--node", "kitchen", "--out", named.to_str().unwrap()];
-    assert_eq!(media(&out(&gateway, &args)), [named.clone()]);
+    assert_eq!(media(&out(&gateway, &args)), std::slice::from_ref(&named));
     assert_eq!(std::fs::read(&named).unwrap(), b"picture");
 }
 
@@ -274,14 +276,16 @@ fn i15_1_a_command_on_a_node_is_asked_for_and_runs_by_its_rules() {
     let port = gateway.port;
     let home = gateway.dir.clone();
     let asked = name.clone();
-    let waiting = std::thread::spawn(move || {
-        let mut command: Command = crate::harness::gateway::command(&home);
-        let raw = "echo out; echo err >&2; exit 3";
-        command
-            .args(["nodes", "run", "--node", &asked, "--raw", raw])
-            .env("OPENCLAW_GATEWAY_PORT", port.to_string());
-        command.output().unwrap()
-    });
+    let waiting = std::thread::Builder::new()
+        .spawn(move || {
+            let mut command: Command = crate::harness::gateway::command(&home);
+            let raw = "echo out; echo err >&2; exit 3";
+            command
+                .args(["nodes", "run", "--node", &asked, "--raw", raw])
+                .env("OPENCLAW_GATEWAY_PORT", port.to_string());
+            command.output().unwrap()
+        })
+        .unwrap();
     let event = owner.event("exec.approval.requested");
     assert_eq!(event["request"]["command"], "echo out; echo err >&2; exit 3", "{event}");
     owner.ok("exec.approval.resolve", json!({"id": event["id"], "decision": "allow-once"}));

@@ -16,7 +16,7 @@ pub fn plain(name: &str) -> String {
     let is_system =
         |part: &&str| SYSTEMS.contains(part) || BEGINNINGS.iter().any(|begin| part.starts_with(begin));
     let systems = || parts.iter().enumerate().skip(1).filter(|(_, part)| is_system(part)).map(|(at, _)| at);
-    let (first, last) = (systems().next().unwrap_or(0), systems().last().unwrap_or(0));
+    let (first, last) = (systems().next().unwrap_or(0), systems().next_back().unwrap_or(0));
     // The machine stands before the name, or behind it.
     let kept = match (last, parts.tail(last + 1)) {
         (0, _) => parts.as_slice(),

@@ -129,7 +129,7 @@ fn examine(context: &Context, deep: bool, wanted: &impl Fn(&Check) -> bool) -> C
     {
         ctx.reached = reach(&ctx);
         let kept = ctx.reached.as_ref().map(|reached| kept(&reached.channels)).unwrap_or_default();
-        ctx.config = ctx.config.as_kept(&kept);
+        ctx.config = ctx.config.into_kept(&kept);
     }
     if wants("service.differs") || wants("service.legacy") {
         // Without a place for a service there is none that could differ.

@@ -129,7 +129,7 @@ fn look(context: &Context, args: &Args) -> Result<Look> {
     };
     drop(waiting);
     let kept = gateway.snapshot.get("channels").map(kept).unwrap_or_default();
-    let config = config.as_kept(&kept);
+    let config = config.into_kept(&kept);
     let elsewhere = far::address(&env, &config, args);
     let word = match gateway.told {
         // What lies here is not that of a gateway elsewhere.

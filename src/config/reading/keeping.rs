@@ -33,7 +33,7 @@ impl Config {
     }
 
     /// This one, read from the file, as a gateway runs with it that says what of it stays as it was.
-    pub fn as_kept(mut self, names: &[String]) -> Config {
+    pub fn into_kept(mut self, names: &[String]) -> Config {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.loaded.are_kept(names);
         }
