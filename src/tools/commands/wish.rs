@@ -247,9 +247,11 @@ mod tests {
             refusal("{}", json!({"command": "ls", "host": "node"}))
                 .contains("configure tools.exec.host=node")
         );
+        let on_node = "{tools: {exec: {host: 'node'}}}";
+        assert_eq!(refusal(on_node, json!({"command": "ls"})), "");
         assert!(
-            refusal("{tools: {exec: {host: 'node'}}}", json!({"command": "ls"}))
-                .contains("this version has no nodes")
+            refusal(on_node, json!({"command": "ls", "host": "gateway"}))
+                .contains("configure tools.exec.host=gateway")
         );
         assert_eq!(
             refusal("{tools: {exec: {host: 'sandbox'}}}", json!({"command": "ls", "host": "gateway"})),
