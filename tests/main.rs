@@ -136,6 +136,7 @@ mod hooks;
 #[cfg(test)]
 mod hooks_door;
 #[cfg(test)]
+mod http_gone;
 mod http_heads;
 #[cfg(test)]
 mod http_openai;

@@ -8,7 +8,7 @@ const MANY: usize = 10_000;
 const INDEX: &str = "agents/main/sessions/sessions.json";
 
 /// A gateway with this many sessions, and the index's text.
-fn gateway(count: usize, config: Value) -> (Gateway, String) {
+pub fn gateway(count: usize, config: Value) -> (Gateway, String) {
     let text = many_sessions::text(count, None);
     let setup = Setup::config(config).file(INDEX, text.clone());
     (Gateway::start(&setup), text)

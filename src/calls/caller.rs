@@ -114,6 +114,11 @@ impl Caller {
         self.device_id.as_deref().unwrap_or(&self.client_id)
     }
 
+    /// Whose requests and answers count together: a device's, an address's, or those of a part of this process.
+    pub fn owner(&self) -> &str {
+        self.device_id.as_ref().or(self.remote.as_ref()).unwrap_or(&self.client_id)
+    }
+
     pub fn role(&self) -> &'static str {
         if self.is_node { "node" } else { "operator" }
     }

@@ -101,7 +101,7 @@ impl Door {
         inner.connections += 1;
         let (id, socket) = (inner.next, socket.clone());
         inner.places.push(Place { id, network, stage: Stage::Served, since: now, socket, evicted: false });
-        Entry::Place(Ticket { door: self.clone(), id, proven: false })
+        Entry::Place(Ticket { door: self.clone(), id, proven: false, broken: None })
     }
 
     /// Takes a place away from whoever keeps us waiting, as if others wanted it: descriptors are scarce. `false` if

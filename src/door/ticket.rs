@@ -1,6 +1,9 @@
 //! A stranger's place as its connection's thread holds it.
 use super::{Door, PAUSE, Stage};
+use rustix::net::sockopt::set_socket_linger;
+use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A held place; given back when dropped or when the connection has proven itself.
@@ -9,6 +12,8 @@ pub struct Ticket {
     pub(super) door: Arc<Door>,
     pub(super) id: u64,
     pub(super) proven: bool,
+    /// For who stands between the worker and the client's own socket: the end of this connection is to be seen as a breach.
+    pub(super) broken: Option<Arc<AtomicBool>>,
 }
 
 impl Ticket {
@@ -30,6 +35,18 @@ impl Ticket {
 
     pub fn is_evicted(&self) -> bool {
         !self.proven && self.door.lock().places.iter().any(|p| p.id == self.id && p.evicted)
+    }
+
+    /// What went out last is half of something that has no end but the connection's: that one is to be a reset.
+    pub fn break_off(&self, stream: &TcpStream) {
+        // Where it cannot be set the socket is dead already.
+        let _ = set_socket_linger(stream, Some(Duration::ZERO));
+        self.broken.iter().for_each(|broken| broken.store(true, Ordering::SeqCst));
+    }
+
+    /// Somebody stands between the worker and the client's own socket from now on; he is told by this.
+    pub fn pass_on(&mut self) -> Arc<AtomicBool> {
+        self.broken.get_or_insert_default().clone()
     }
 
     pub fn is_proven(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::channels::house::{Accepted, Became, House, Open, Receipt, Turn};
 use crate::channels::outgoing::Outgoing;
 use crate::deliveries::{Delivery, Inbound, Login, Stage, Step};
 use crate::error::{Error, Result};
-use crate::methods::local;
+use crate::methods::local::{self, Waits};
 use crate::protocol::frame::Scopes;
 use crate::runs::origin::{Address, CHANNEL, Origin};
 use crate::runs::{Ask, Deliver, Observer, Observers, Wishes};
@@ -155,7 +155,8 @@ impl House for Carrier {
             Address { channel, account, peer: place.peer, thread: place.thread, reply_to: place.reply_to };
         let (caller, observers) = (self.caller(&turn), self.observers(&mut turn, &to));
         let (waiting, said) = bounded(1);
-        let reply = Call { caller, id: turn.inbound.run(), method: "channel", reply: Reply::Thread(waiting) };
+        let (asks, reply) = (caller.clone(), Reply::Thread(waiting));
+        let reply = Call { caller, id: turn.inbound.run(), method: "channel", reply };
         let wishes = Wishes {
             extra_system: turn.extra_system,
             is_again: turn.is_again,
@@ -176,7 +177,8 @@ impl House for Carrier {
             reply,
             observers,
         })))?;
-        let answer = local::wait(&self.handle.house.shared, &said, &|| None)?;
+        let waits = Waits { shared: &self.handle.house.shared, caller: asks, stopped: &|| None };
+        let answer = waits.hear(&said, local::to_value)?;
         Ok(match answer.get("status").and_then(Value::as_str) {
             Some("started" | "in_flight") => Accepted::Run,
             _ => Accepted::Now(answer),

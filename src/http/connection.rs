@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result as Handled};
 use crate::http::body::{Input, Measure};
 use crate::http::responder::Responder;
 use crate::http::turn::{Sent, Turn};
-use crate::http::{Auth, Exchange, Refusal, Route, access, canvas, find, hooks, path};
+use crate::http::{Auth, Exchange, Refusal, Route, Shape, access, canvas, find, hooks, path, shape};
 use crate::logging::quoted;
 use crate::net::connection::linger;
 use crate::net::origin;
@@ -94,7 +94,9 @@ impl Asked<'_> {
         // What is left unread of a request would be taken for the next one.
         let mut is_read = false;
         let admitted = self.admit(rest, ticket, &mut is_read);
+        let path = path::plain(&self.head.target);
         let turn = Turn {
+            shape: shape(self.routes, path.as_deref(), &self.shared.config()),
             stream: self.stream,
             head: self.head,
             ticket,
@@ -189,8 +191,8 @@ fn path_of(target: &str) -> String {
 /// Answers what is no request.
 fn reject(stream: &TcpStream, ticket: &Ticket, shared: &Shared, minor: u8, status: u16, text: &str) {
     let (head, until) = (Head::of_version(minor), Instant::now() + Duration::from_secs(1));
-    let (caller, is_read, sent) = (None, false, Cell::default());
-    let turn = Turn { stream, head: &head, ticket, shared, caller, is_read, until, sent };
+    let (caller, is_read, sent, shape) = (None, false, Cell::default(), Shape::Bare);
+    let turn = Turn { shape, stream, head: &head, ticket, shared, caller, is_read, until, sent };
     ticket.stage(Stage::Idle);
     if Responder::new(&turn).refuse(Refusal::new(status, text)).is_ok() {
         linger(stream, ticket);

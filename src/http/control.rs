@@ -3,7 +3,7 @@
 use crate::browser::{self, Asked};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::http::{Auth, Exchange, Path, Route, path, refusal};
+use crate::http::{Auth, Exchange, Path, Route, Shape, path, refusal};
 use crate::json::{Put, json};
 use serde_json::{Map, Value};
 use std::time::{Duration, Instant};
@@ -20,17 +20,18 @@ pub static ROUTES: &[Route] = &[Route {
     max_body: MAX_BODY,
     time: Duration::from_secs(30),
     handler: serve,
+    shape: Shape::Bare,
 }];
 
 fn serve(mut exchange: Exchange) -> Result<()> {
     match answer(&mut exchange) {
-        Ok(told) => exchange.out.json(200, &told),
+        Ok(told) => exchange.out.json(200, told),
         Err(error) => {
             let mut said = json!({"error": (error.message())});
             if let (Some(said), Some(details)) = (said.as_object_mut(), error.details()) {
                 details.iter().for_each(|(name, value)| said.put(name, value.clone()));
             }
-            exchange.out.json(refusal::status(error.kind), &said)
+            exchange.out.json(refusal::status(error.kind), said)
         }
     }
 }

@@ -1,16 +1,15 @@
 //! One request as its handler sees it, and the way to the gateway's state. Runs on the connection's own thread.
+use crate::calls::Caller;
 use crate::calls::budget::Work;
-use crate::calls::{Call, Caller, Reply};
 use crate::door::head::Head;
 use crate::error::{Error, Kind, Result};
 use crate::http::responder::Responder;
 use crate::http::turn::Turn;
 use crate::json;
-use crate::methods::local;
-use crate::protocol::frame::weight;
-use crate::state::event::{Event, Handler};
+use crate::methods::local::{self, Waits};
+use crate::protocol::frame::{Payload, weight};
+use crate::state::event::Handler;
 use crate::state::shared::Shared;
-use crossbeam_channel::bounded;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,19 +61,18 @@ impl Exchange<'_> {
     }
 
     /// Calls a method as who asks, and waits for its first answer: until the request's time is over, or the client
-    /// goes. What was begun by then is not undone.
-    pub fn call(&self, method: &str, params: Value) -> Result<Value> {
-        local::call(self.shared, self.known()?, method, params, &|| self.stopped())
+    /// goes. What was begun by then is not undone. `take` makes of the answer what is wanted; if it came out of files, while
+    /// others wait for their turn.
+    pub fn call<T>(&self, method: &str, params: Value, take: fn(Payload) -> Result<T>) -> Result<T> {
+        let stopped = || self.stopped();
+        Waits { shared: self.shared, caller: self.known()?, stopped: &stopped }.call(method, params, take)
     }
 
     /// Has the state thread do what is no method, in the same way.
     pub fn ask(&self, what: &'static str, handler: Handler, params: Value) -> Result<Value> {
-        let (waiting, said) = bounded(1);
-        let call =
-            Call { caller: self.known()?, id: what.to_string(), method: what, reply: Reply::Thread(waiting) };
-        let gone = |_| Error::unavailable("the gateway is shutting down");
-        self.shared.state.send(Event::Local { call, handler, params }).map_err(gone)?;
-        local::wait(self.shared, &said, &|| self.stopped())
+        let stopped = || self.stopped();
+        let waits = Waits { shared: self.shared, caller: self.known()?, stopped: &stopped };
+        waits.ask(what, handler, params, local::to_value)
     }
 
     fn known(&self) -> Result<Arc<Caller>> {
@@ -83,10 +81,7 @@ impl Exchange<'_> {
 
     /// Why nobody waits any more.
     fn stopped(&self) -> Option<Error> {
-        if self.turn.is_gone() {
-            return Some(Error::new(Kind::Aborted, "nobody waits for the answer any more"));
-        }
-        let is_late = Instant::now() >= self.until;
-        is_late.then(|| Error::new(Kind::AgentTimeout, "no answer in time; it may still come about"))
+        let late = || Error::new(Kind::AgentTimeout, "no answer in time; it may still come about");
+        self.turn.why_gone().or_else(|| (Instant::now() >= self.until).then(late))
     }
 }

@@ -40,7 +40,7 @@ const MAX_VALUES: usize = 50_000;
 
 pub fn invoke(mut exchange: Exchange) -> Result<()> {
     match body(&mut exchange).and_then(|body| call(&exchange, body)) {
-        Ok((status, told)) => exchange.out.json(status, &told),
+        Ok((status, told)) => exchange.out.json(status, told),
         Err(refusal) => exchange.out.refuse(refusal),
     }
 }

@@ -28,7 +28,7 @@ mod turn;
 mod ui;
 
 pub use exchange::Exchange;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Shape};
 
 use crate::config::Config;
 use crate::door::Ticket;
@@ -81,6 +81,8 @@ pub struct Route {
     /// Within which the whole body must be there, and an answer of the gateway's state.
     pub time: Duration,
     pub handler: fn(Exchange) -> Result<()>,
+    /// How its refusals look.
+    pub shape: Shape,
 }
 
 static ROUTES: &[Route] = &[
@@ -95,8 +97,9 @@ static ROUTES: &[Route] = &[
     asks(Path::Below(path::NAMES), openai::one),
     takes("/v1/chat/completions", LARGE, openai::chat),
     takes("/v1/responses", LARGE, openai::responses),
-    takes("/tools/invoke", SMALL, invoke::invoke),
-    takes("/api/v1/rpc", SMALL, rpc::rpc),
+    nothing_else("/v1/", Shape::Api),
+    Route { shape: Shape::NotOk, ..takes("/tools/invoke", SMALL, invoke::invoke) },
+    Route { shape: Shape::NotOk, ..takes("/api/v1/rpc", SMALL, rpc::rpc) },
     Route {
         methods: &["POST"],
         path: Path::Hooks,
@@ -104,6 +107,7 @@ static ROUTES: &[Route] = &[
         max_body: 0,
         time: Duration::from_secs(30),
         handler: hooks::serve,
+        shape: Shape::Flat,
     },
     secret("/metrics", metrics::serve),
     secret("/api/diagnostics/prometheus", metrics::serve),
@@ -116,22 +120,26 @@ static ROUTES: &[Route] = &[
 const LARGE: usize = 8_000_000;
 const SMALL: usize = 2 << 20;
 
-/// For who shows the secret, by GET.
+/// For who shows the secret, by GET, in OpenAI's API.
 const fn asks(path: Path, handler: fn(Exchange) -> Result<()>) -> Route {
-    Route { methods: &["GET"], path, auth: Auth::Secret, max_body: 0, time: TIME, handler }
+    Route { methods: &["GET"], path, auth: Auth::Secret, max_body: 0, time: TIME, handler, shape: Shape::Api }
 }
 
 /// The same by POST, with a body.
 const fn takes(path: &'static str, max_body: usize, handler: fn(Exchange) -> Result<()>) -> Route {
-    let path = Path::Exact(path);
-    Route { methods: &["POST"], path, auth: Auth::Secret, max_body, time: TIME, handler }
+    Route { methods: &["POST"], max_body, ..asks(Path::Exact(path), handler) }
+}
+
+/// What is below this folder and in no row before is not there, and that is said in its shape.
+const fn nothing_else(folder: &'static str, shape: Shape) -> Route {
+    Route { methods: &[], path: Path::Below(folder), shape, ..probe(folder, probes::live) }
 }
 
 const TIME: Duration = Duration::from_secs(30);
 
 const fn probe(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
     let (path, time) = (Path::Exact(path), Duration::from_secs(10));
-    Route { methods: &["GET"], path, auth: Auth::Probe, max_body: 0, time, handler }
+    Route { methods: &["GET"], path, auth: Auth::Probe, max_body: 0, time, handler, shape: Shape::Bare }
 }
 
 const fn secret(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Route {
@@ -139,8 +147,7 @@ const fn secret(path: &'static str, handler: fn(Exchange) -> Result<()>) -> Rout
 }
 
 const fn page(path: Path) -> Route {
-    let time = Duration::from_secs(10);
-    Route { methods: &["GET"], path, auth: Auth::Page, max_body: 0, time, handler: ui::serve }
+    Route { path, auth: Auth::Page, ..probe("", ui::serve) }
 }
 
 /// Serves the product's routes on a connection whose head is read.
@@ -194,6 +201,30 @@ impl Route {
     }
 }
 
+/// How refusals of a request for this path look, by whatever method it asks.
+fn shape(routes: &[Route], path: Option<&str>, config: &Config) -> Shape {
+    let row = path.and_then(|path| routes.iter().find(|route| route.is_for(path, config)));
+    row.map_or(Shape::Bare, |row| row.shape)
+}
+
+/// No row is for this path: what there is.
+fn unknown(routes: &[Route], config: &Config) -> Refusal {
+    let page = || format!("the control page at {}/", ui::base_path(config));
+    let has_page = config.bool("gateway.controlUi.enabled");
+    let named =
+        routes.iter().filter(|route| !route.methods.is_empty()).filter_map(|route| match route.path {
+            Path::Exact("/") | Path::Hooks => None,
+            Path::Exact(path) => Some(path.to_string()),
+            Path::Below(folder) => Some(format!("{folder}...")),
+            Path::Any => (has_page && route.auth == Auth::Page).then(page),
+        });
+    let named: Vec<String> = named.collect();
+    Refusal::new(
+        404,
+        format!("no such path; this port serves the WebSocket protocol and {}", named.join(", ")),
+    )
+}
+
 /// The first row for this path and method.
 fn find<'a>(
     routes: &'a [Route],
@@ -211,7 +242,7 @@ fn find<'a>(
     let mut taken: Vec<&str> = known().flat_map(|route| route.methods.iter().copied()).collect();
     if taken.is_empty() {
         let is_off = path.is_some_and(|path| hooks::is_off(config, path));
-        return Err(if is_off { hooks::off(config) } else { Refusal::unknown(config) });
+        return Err(if is_off { hooks::off(config) } else { unknown(routes, config) });
     }
     if taken.contains(&"GET") {
         taken.push("HEAD");

@@ -1,8 +1,9 @@
 //! The socket as answers are written to it: a reader who takes too little is given up.
 //!
 //! Used by the connection's own thread. The rule is that of the WebSocket (`net/pace.rs`): while the socket takes no
-//! more, 16 KiB a second within each `limits.stallMs`, counted where they arrive. A stranger's whole stay ends too.
-use crate::calls::outbox::is_not_now;
+//! more, 16 KiB a second within each `limits.stallMs`, counted where they arrive. A stranger's whole stay ends too. What
+//! the socket does not take is in the budget of all clients (`calls/budget.rs`) until it has.
+use crate::calls::outbox::{Drain, Outbox, Unsent, is_not_now};
 use crate::http::turn::{Sent, Turn};
 use crate::net::pace::{LEAST_OUT, Pace};
 use crate::parts::Parts;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether a stranger has lost his place.
 const LOOK: Duration = Duration::from_millis(100);
+/// An answer that is no longer than this is not counted: less than the thread that waits with it.
+const UNCOUNTED: usize = 8192;
 /// Bytes of a file at a time.
 #[cfg(target_os = "linux")]
 const MOST: u64 = 256 << 10;
@@ -25,11 +28,36 @@ pub struct Out<'a> {
     /// Bytes written, and those that were on their way before.
     written: u64,
     is_muted: bool,
+    /// Bytes of the answer that are held until it is out.
+    pub held: usize,
+    waiting: Option<Waiting>,
+}
+
+/// An answer of which the socket took no more: from then on it counts among what all clients have waiting.
+struct Waiting {
+    drain: Drain,
+    _unsent: Unsent,
 }
 
 impl<'a> Out<'a> {
     pub fn new(turn: &'a Turn<'a>) -> Out<'a> {
-        Out { turn, pace: Pace::default(), written: sys::undelivered(turn.stream), is_muted: false }
+        let written = sys::undelivered(turn.stream);
+        Out { turn, pace: Pace::default(), written, is_muted: false, held: 0, waiting: None }
+    }
+
+    /// Counts what waits. It is as with a WebSocket client: when too much waits of all, the largest goes of whoever has
+    /// the most.
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes <= UNCOUNTED || self.waiting.is_some() {
+            return Ok(());
+        }
+        let Turn { shared, .. } = self.turn;
+        let (most, owner) = (shared.limits.total_buffered as usize, self.turn.owner());
+        let drain = Outbox::open(bytes, shared.budget.clone(), most, owner).map_err(io::Error::other)?;
+        drain.outbox.set_blocked(true);
+        let unsent = drain.outbox.unsent(bytes);
+        self.waiting = Some(Waiting { drain, _unsent: unsent });
+        Ok(())
     }
 
     /// Lets nothing out any more.
@@ -45,12 +73,16 @@ impl<'a> Out<'a> {
         let until = stay.into_iter().chain(self.pace.due(stall)).min();
         let left = until.map_or(stall, |until| until.saturating_duration_since(Instant::now()));
         let left = if stay.is_some() { left.min(LOOK) } else { left };
-        match sys::poll(&mut [PollFd::new(self.turn.stream, PollFlags::OUT)], Some(left)) {
+        let drain = self.waiting.iter().map(|waiting| PollFd::new(&waiting.drain, PollFlags::IN));
+        let mut fds: Vec<PollFd> = drain.collect();
+        fds.push(PollFd::new(self.turn.stream, PollFlags::OUT));
+        match sys::poll(&mut fds, Some(left)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
         let now = Instant::now();
-        let is_late = self.turn.blocked().is_some_and(|until| now >= until);
+        let must_go = self.waiting.as_ref().is_some_and(|waiting| waiting.drain.outbox.is_closed());
+        let is_late = must_go || self.turn.blocked().is_some_and(|until| now >= until);
         if is_late || self.pace.is_slow(now, stall, self.delivered(), LEAST_OUT) {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -114,6 +146,7 @@ impl<'a> Out<'a> {
                 }
                 Err(e) if is_not_now(&e) => {
                     has_waited = true;
+                    self.count(bytes.len().max(self.held))?;
                     self.wait()?;
                 }
                 Err(e) => return Err(e),

@@ -6,7 +6,7 @@ use crate::json::{Put, json};
 use serde_json::Value;
 
 pub fn live(exchange: Exchange) -> Result<()> {
-    exchange.out.json(200, &json!({"ok": true, "status": "live"}))
+    exchange.out.json(200, json!({"ok": true, "status": "live"}))
 }
 
 /// 503 from the moment the gateway begins to stop.
@@ -27,7 +27,7 @@ fn answer(exchange: Exchange, ready: bool, mut body: Value) -> Result<()> {
         map.put("uptimeMs", exchange.shared.started.elapsed().as_millis() as u64);
     }
     match ready {
-        true => exchange.out.json(200, &body),
-        false => exchange.out.with("Retry-After", "1").json(503, &body),
+        true => exchange.out.json(200, body),
+        false => exchange.out.with("Retry-After", "1").json(503, body),
     }
 }

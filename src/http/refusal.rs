@@ -1,7 +1,5 @@
 //! An answer that says no: a status, a sentence, and the headers that tell what would help. Pure data.
-use crate::config::Config;
 use crate::error::{Error, Kind};
-use crate::http::{hooks, path, ui};
 use crate::json::{Put, json};
 use serde_json::Value;
 
@@ -15,10 +13,12 @@ pub struct Refusal {
     shape: Shape,
 }
 
-/// What stands around the error.
+/// How refusals look to clients of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub enum Shape {
     Bare,
+    /// As in OpenAI's API.
+    Api,
     /// `ok` is false.
     NotOk,
     /// The same, and the error is its words.
@@ -32,32 +32,9 @@ impl Refusal {
         Refusal { status, headers: Vec::new(), message, api: None, shape: Shape::Bare }
     }
 
-    pub fn unknown(config: &Config) -> Refusal {
-        let page = match config.bool("gateway.controlUi.enabled") {
-            true => format!("the control page at {}/, ", ui::base_path(config)),
-            false => String::new(),
-        };
-        Refusal::new(
-            404,
-            format!(
-                "no such path; this port serves {page}/health, /ready, /startup and the WebSocket protocol"
-            ),
-        )
-    }
-
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Refusal {
         self.headers.push((name, value.into()));
         self
-    }
-
-    /// In the shape that webhooks know.
-    pub fn flat(self) -> Refusal {
-        Refusal { shape: Shape::Flat, ..self }
-    }
-
-    /// In the shape of calls that say whether they went well.
-    pub fn not_ok(self) -> Refusal {
-        Refusal { shape: Shape::NotOk, api: None, ..self }
     }
 
     /// In the shape of OpenAI's API.
@@ -77,14 +54,12 @@ impl Refusal {
         self
     }
 
-    /// In the shape that clients of this path know, whoever refuses.
-    pub fn shaped(self, target: &str, config: &Config) -> Refusal {
-        let path = path::plain(target).unwrap_or_default();
-        match path.as_str() {
-            "/tools/invoke" | "/api/v1/rpc" => self.not_ok(),
-            path if path.starts_with("/v1/") => self.of_api(),
-            path if hooks::is_below(config, path) => self.flat(),
-            _ => self,
+    /// In the shape that clients of a route know, whoever refuses.
+    pub fn shaped(self, shape: Shape) -> Refusal {
+        match shape {
+            Shape::Bare => self,
+            Shape::Api => self.of_api(),
+            Shape::NotOk | Shape::Flat => Refusal { shape, api: None, ..self },
         }
     }
 

@@ -9,13 +9,17 @@ use crate::http::out::Out;
 use crate::http::turn::{Sent, Turn};
 use crate::net::print::{self, Framing};
 use crate::parts::{Parts, first};
+use crate::sys;
 use chunked_transfer::Encoder;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::time::Instant;
 
 /// Bytes of a file at a time, and of a stream in a chunk.
 const PIECE: usize = 8192;
+/// An answer of this size leaves memory behind that is worth giving back.
+const LARGE: usize = 1 << 20;
 
 pub struct Responder<'a> {
     out: Out<'a>,
@@ -41,8 +45,23 @@ impl<'a> Responder<'a> {
         self.place.is_some()
     }
 
-    pub fn json(self, status: u16, body: &Value) -> Result<()> {
-        self.bytes(status, "application/json; charset=utf-8", format!("{body}\n").as_bytes())
+    pub fn json(self, status: u16, body: Value) -> Result<()> {
+        let text = body.to_string();
+        // Many times as large as its text, and not kept while somebody reads that.
+        drop(body);
+        self.json_text(status, text)
+    }
+
+    /// The same of what is text already.
+    pub fn json_text(mut self, status: u16, mut text: String) -> Result<()> {
+        text.push('\n');
+        self.out.held = text.len();
+        let result = self.bytes(status, "application/json; charset=utf-8", text.as_bytes());
+        if text.len() > LARGE {
+            drop(text);
+            sys::release_memory_since(Instant::now());
+        }
+        result
     }
 
     pub fn text(self, status: u16, body: &str) -> Result<()> {
@@ -134,10 +153,10 @@ impl<'a> Responder<'a> {
 
     pub(in crate::http) fn refuse(mut self, refusal: Refusal) -> Result<()> {
         let turn = self.out.turn;
-        let refusal = refusal.shaped(&turn.head.target, &turn.shared.config());
+        let refusal = refusal.shaped(turn.shape);
         let body = refusal.body();
         self.headers = refusal.headers;
-        self.json(refusal.status, &body)
+        self.json(refusal.status, body)
     }
 
     /// The head, and what becomes of the answer when its body is out too. Until then it is a part.
@@ -218,8 +237,11 @@ impl Write for Stream<'_> {
 
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
-        if let (Body::Chunks(encoder), false) = (&mut self.body, self.is_whole) {
-            encoder.get_mut().mute();
+        match &mut self.body {
+            _ if self.is_whole => {}
+            Body::Chunks(encoder) => encoder.get_mut().mute(),
+            // Its end would look like that of a whole answer: there is no other sign.
+            Body::Bare(out) => out.turn.ticket.break_off(out.turn.stream),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::http::openai::body;
 use crate::http::{Exchange, Refusal, refusal};
 use crate::json::{Put, json};
 use crate::methods::{self, About};
+use crate::protocol::frame::Payload;
 use serde_json::{Map, Value};
 
 pub fn rpc(mut exchange: Exchange) -> Result<()> {
@@ -21,8 +22,13 @@ pub fn rpc(mut exchange: Exchange) -> Result<()> {
     answer.put("ok", told.is_ok());
     match told {
         Ok(payload) => {
-            answer.put("payload", payload);
-            exchange.out.json(200, &Value::Object(answer))
+            let mut text = Value::Object(answer).to_string();
+            text.pop();
+            text.reserve_exact(payload.len() + 2);
+            text.push_str(&payload);
+            text.push('}');
+            drop(payload);
+            exchange.out.json_text(200, text)
         }
         Err(error) => {
             let error = error.reworded("\nFix: ", "; fix: ");
@@ -31,12 +37,21 @@ pub fn rpc(mut exchange: Exchange) -> Result<()> {
             let refusal = Refusal::from(error);
             let out =
                 refusal.headers.into_iter().fold(exchange.out, |out, (name, value)| out.with(name, value));
-            out.json(status, &Value::Object(answer))
+            out.json(status, Value::Object(answer))
         }
     }
 }
 
-fn call(exchange: &Exchange, mut body: Value) -> Result<Value> {
+/// An answer as a member that follows others.
+fn member(payload: Payload) -> Result<String> {
+    let mut text = br#","payload":"#.to_vec();
+    payload.push_to(&mut text);
+    // All of it was text.
+    Ok(String::from_utf8(text).unwrap_or_default())
+}
+
+/// The answer, as text.
+fn call(exchange: &Exchange, mut body: Value) -> Result<String> {
     let params = match body.get_mut("params").map(Value::take) {
         None | Some(Value::Null) => json!({}),
         Some(params @ Value::Object(_)) => params,
@@ -50,5 +65,5 @@ fn call(exchange: &Exchange, mut body: Value) -> Result<Value> {
             "{method} is about the connection that asks and would end with it: call it over the WebSocket"
         )));
     }
-    exchange.call(method, params)
+    exchange.call(method, params, member)
 }

@@ -4,8 +4,9 @@
 use crate::calls::Caller;
 use crate::door::head::Head;
 use crate::door::{OpenStream, Stage, Ticket, has_closed};
-use crate::http::Refusal;
+use crate::error::{Error, Kind};
 use crate::http::responder::Responder;
+use crate::http::{Refusal, Shape};
 use crate::state::shared::Shared;
 use std::cell::Cell;
 use std::net::TcpStream;
@@ -37,6 +38,8 @@ pub struct Turn<'a> {
     /// The end of a stranger's stay.
     pub until: Instant,
     pub sent: Cell<Sent>,
+    /// How a refusal looks.
+    pub shape: Shape,
 }
 
 impl Turn<'_> {
@@ -49,18 +52,32 @@ impl Turn<'_> {
         is_sound && is_welcome && is_wanted && !self.shared.published.is_stopping()
     }
 
+    /// Whose answers count together.
+    pub fn owner(&self) -> &str {
+        self.caller.as_ref().map_or("strangers", |caller| caller.owner())
+    }
+
     /// A place among the open streams.
     pub fn place(&self) -> Option<OpenStream> {
         self.shared.door.open_stream(self.shared.limits.http_streams)
     }
 
-    /// Whether nobody waits for the answer: the other end has closed, or half of the connection, which who waits does
-    /// not; the secret it was asked with is no longer in force; or this generation has ended.
-    pub fn is_gone(&self) -> bool {
+    /// Why nobody is answered any more: the secret it was asked with is no longer in force; this generation has ended;
+    /// the other end has closed, or half of the connection, which who waits does not.
+    pub fn why_gone(&self) -> Option<Error> {
         let is_outdated = |caller: &Arc<Caller>| caller.is_outdated(self.shared.auth().generation);
-        self.shared.published.is_over()
-            || self.caller.as_ref().is_some_and(is_outdated)
-            || has_closed(self.stream)
+        if self.caller.as_ref().is_some_and(is_outdated) {
+            let why = "the gateway's token or password has changed meanwhile; ask again with the new one";
+            return Some(Error::new(Kind::Unauthorized, why));
+        }
+        if self.shared.published.is_over() {
+            return Some(Error::unavailable("the gateway is restarting; try again"));
+        }
+        has_closed(self.stream).then(|| Error::new(Kind::Aborted, "nobody waits for the answer any more"))
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.why_gone().is_some()
     }
 
     /// The socket takes no more. A stranger who does not read keeps nobody out; gives until when he may stay himself.

@@ -68,7 +68,7 @@ pub fn base_path(config: &Config) -> String {
 
 fn unknown(exchange: Exchange) -> Result<()> {
     let config = exchange.shared.config();
-    exchange.out.refuse(Refusal::unknown(&config))
+    exchange.out.refuse(super::unknown(super::ROUTES, &config))
 }
 
 fn send(exchange: Exchange, name: &str, cache: &'static str) -> Result<()> {
@@ -116,7 +116,7 @@ fn door(exchange: Exchange) -> Result<()> {
         "isOriginAllowed": is_allowed,
         "version": pack::VERSION,
     });
-    exchange.out.json(200, &body)
+    exchange.out.json(200, body)
 }
 
 /// What the original's page asks for; it says what only the owner may know.
@@ -140,7 +140,7 @@ fn about(exchange: Exchange, base: &str) -> Result<()> {
         "pluginAssetsRequireAuth": false,
         "pluginFrameGrants": [],
     });
-    exchange.out.json(200, &body)
+    exchange.out.json(200, body)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Runs on the thread that calls, which waits; never on the state thread. Opens no socket and makes no JSON text.
 //! Rooms below are given `ask` as a function (`Shared::ask`).
 use super::{approvals, subagents, turns};
+use crate::calls::outbox::Work;
 use crate::calls::{Call, Caller, EXEC_TOLD, Provenance, Reply, SUBAGENT_SPAWN, Said, TURN_MAY, Whom};
 use crate::cancel::{Cancel, SLICE};
 use crate::error::{Error, Result};
@@ -34,12 +35,11 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
         ..inside(whom.name, provenance)
     });
     let stopped = || cancel.reason().map(|_| cancel.error());
-    if let Some((name, handler)) = INSIDE.iter().find(|(name, _)| *name == method) {
-        let (waiting, said) = bounded(1);
-        send(shared, caller, name, Reply::Thread(waiting), *handler, params)?;
-        return wait(shared, &said, &stopped);
+    let waits = Waits { shared, caller, stopped: &stopped };
+    match INSIDE.iter().find(|(name, _)| *name == method) {
+        Some((name, handler)) => waits.ask(name, *handler, params, to_value),
+        None => waits.call(method, params, to_value),
     }
-    call(shared, caller, method, params, &stopped)
 }
 
 /// A part of the gateway that asks, without any scopes.
@@ -61,26 +61,66 @@ pub fn next_conn() -> u64 {
     NEXT.fetch_sub(1, Ordering::Relaxed)
 }
 
-/// The same for a caller that is known. `stopped` says why nobody waits for the answer any more.
-pub fn call(
-    shared: &Arc<Shared>,
-    caller: Arc<Caller>,
-    method: &str,
-    params: Value,
-    stopped: &dyn Fn() -> Option<Error>,
-) -> Result<Value> {
-    let (method, params) = methods::check(&caller, method, || Ok(params))?;
-    method.look(shared);
-    let handler = match method.run {
-        Run::Here(handler) => return to_value(handler(shared, &caller, params)?),
-        Run::State(handler) | Run::Prepared(_, handler) => handler,
-    };
-    let (waiting, said) = bounded(1);
-    send(shared, caller, method.name, Reply::Thread(waiting), handler, params)?;
-    wait(shared, &said, stopped)
+/// A thread that asks and waits for the first answer, of one thing at a time.
+pub struct Waits<'a> {
+    pub shared: &'a Arc<Shared>,
+    pub caller: Arc<Caller>,
+    /// Why nobody waits for the answer any more.
+    pub stopped: &'a dyn Fn() -> Option<Error>,
 }
 
-/// The same for who does not wait for the answer.
+impl Waits<'_> {
+    /// Calls a method. `take` makes of the answer what is wanted, in the turn of who has one made out of files.
+    pub fn call<T>(&self, method: &str, params: Value, take: fn(Payload) -> Result<T>) -> Result<T> {
+        let (method, params) = methods::check(&self.caller, method, || Ok(params))?;
+        method.look(self.shared);
+        match method.run {
+            Run::Here(handler) => take(handler(self.shared, &self.caller, params)?),
+            Run::State(handler) | Run::Prepared(_, handler) => self.ask(method.name, handler, params, take),
+        }
+    }
+
+    /// Has the state thread do what is no method, or was found to be one.
+    pub fn ask<T>(
+        &self,
+        what: &'static str,
+        handler: Handler,
+        params: Value,
+        take: fn(Payload) -> Result<T>,
+    ) -> Result<T> {
+        let (waiting, said) = bounded(1);
+        send(self.shared, self.caller.clone(), what, Reply::Thread(waiting), handler, params)?;
+        self.hear(&said, take)
+    }
+
+    /// Waits for the answer to a call whose reply is a thread's. Who gives up is forgotten: what he asked waits for nothing.
+    pub fn hear<T>(&self, said: &Receiver<Said>, take: fn(Payload) -> Result<T>) -> Result<T> {
+        loop {
+            // Looked at before the queue: whoever let go had its chance to answer.
+            let is_over = self.shared.published.is_over();
+            match said.recv_timeout(SLICE) {
+                Ok(Said::Answer(answer)) => return take(answer?),
+                Ok(Said::Work(work)) => return self.make(work, take),
+                Err(RecvTimeoutError::Timeout) if !is_over => {}
+                Err(_) => return Err(Error::unavailable("the gateway is restarting; try again")),
+            }
+            if let Some(why) = (self.stopped)() {
+                // The state thread is gone only when the process ends.
+                let _ = self.shared.state.send(Event::GaveUp { conn: self.caller.conn });
+                return Err(why);
+            }
+        }
+    }
+
+    /// Makes an answer out of files, and what is wanted of it, when it is this caller's turn.
+    fn make<T>(&self, work: Work, take: fn(Payload) -> Result<T>) -> Result<T> {
+        let is_wanted = || (self.stopped)().is_none();
+        let _turn = self.shared.budget.making.turn(self.caller.owner().into(), is_wanted);
+        (self.stopped)().map_or_else(|| take(work()?), Err)
+    }
+}
+
+/// A call for who does not wait for the answer.
 pub fn tell(shared: &Arc<Shared>, caller: Arc<Caller>, method: &str, params: Value) -> Result<()> {
     let (method, params) = methods::check(&caller, method, || Ok(params))?;
     method.look(shared);
@@ -103,23 +143,6 @@ fn send(
     let call = Call { caller, id: "local".to_string(), method, reply };
     let gone = |_| Error::unavailable("the gateway is shutting down");
     shared.state.send(Event::Local { call, handler, params }).map_err(gone)
-}
-
-/// Waits for the answer to a call whose reply is a thread's.
-pub fn wait(shared: &Shared, said: &Receiver<Said>, stopped: &dyn Fn() -> Option<Error>) -> Result<Value> {
-    loop {
-        // Looked at before the queue: whoever let go had its chance to answer.
-        let is_over = shared.published.is_over();
-        match said.recv_timeout(SLICE) {
-            Ok(Said::Answer(answer)) => return to_value(answer?),
-            Ok(Said::Work(work)) => return to_value(work()?),
-            Err(RecvTimeoutError::Timeout) if !is_over => {}
-            Err(_) => return Err(Error::unavailable("the gateway is restarting; try again")),
-        }
-        if let Some(why) = stopped() {
-            return Err(why);
-        }
-    }
 }
 
 /// A payload as a value; texts are parsed.

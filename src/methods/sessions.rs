@@ -6,6 +6,7 @@ use crate::json::json;
 use crate::models::provider::{BUILTIN, Provider};
 use crate::models::resolve::CONTEXT_WINDOW;
 use crate::params::{Params, Source, params, read};
+use crate::protocol::frame::Payload;
 use crate::session_key;
 use crate::sessions::list::{self, Filter, Wanted};
 use crate::sessions::preview::{self, Eyes};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 
 /// Sessions of which titles and previews are read from the transcript.
 const MAX_READ: usize = 200;
+/// A page of more rows is written row by row: as values all of them would be twenty times as large as their text.
+const MANY: usize = 500;
 
 pub fn list(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let filter: Filter = read(params)?;
@@ -34,31 +37,28 @@ pub fn list(state: &mut State, call: Call, params: Value) -> Result<Answer> {
         let is_wanted = |key: &str| !filter.active_only || runs.contains_key(key);
         let (found, page) = list::choose(all, &filter, now, is_wanted);
         let reads = filter.include_derived_titles || filter.include_last_message;
-        let row = |kept: &Arc<Kept>| {
+        let row = |(n, kept): (usize, &Arc<Kept>)| {
             let owner = rules.owner(kept.key());
             let home = snapshots.iter().find(|(agent, _)| reads && agent == owner);
             let transcript = home.and_then(|(_, all)| Transcript::of(all.dir(), &kept.open()).ok());
-            let entry = list::shown(kept);
-            Row {
-                entry,
-                transcript,
-                runs: runs.remove(kept.key()).unwrap_or_default(),
-                key: kept.key().to_string(),
-            }
+            let (key, entry) = (kept.key().to_string(), list::shown(kept));
+            let row = Row { entry, transcript, runs: runs.remove(&key).unwrap_or_default(), key };
+            row.to_value(&filter, eyes, n < MAX_READ)
         };
-        let rows: Vec<Row> = found.iter().map(row).collect();
-        let sessions: Vec<Value> =
-            rows.iter().enumerate().map(|(n, row)| row.to_value(&filter, eyes, n < MAX_READ)).collect();
-        let mut payload = json!({
-            "ts": now, "path": path, "count": sessions.len(), "defaults": defaults(&shared), "sessions": sessions,
-        });
+        let rows = found.iter().enumerate().map(row);
+        let mut payload =
+            json!({"ts": now, "path": path, "count": found.len(), "defaults": defaults(&shared)});
         if let Some(map) = payload.as_object_mut() {
             page.tell(map);
             if !unread.is_empty() {
                 map.insert("unreadAgents".into(), unread.into());
             }
+            if found.len() <= MANY {
+                map.insert("sessions".into(), rows.collect());
+                return Ok(payload.into());
+            }
         }
-        Ok(payload.into())
+        Ok(Payload::of_rows(&payload, "sessions", rows))
     })))
 }
 

@@ -38,7 +38,7 @@ pub struct Service {
 pub fn serve(
     stream: Arc<TcpStream>,
     since: Instant,
-    ticket: Ticket,
+    mut ticket: Ticket,
     id: u64,
     shared: Arc<Shared>,
     http: &HttpWorker,
@@ -52,7 +52,7 @@ pub fn serve(
     let max_head = shared.limits.head_bytes as usize;
     let stream = match &shared.tls {
         None => stream,
-        Some(port) => match within_tls(stream, port, ends, (deadline, max_head), &ticket, id) {
+        Some(port) => match within_tls(stream, port, ends, (deadline, max_head), &mut ticket, id) {
             Some(inner) => inner,
             None => return,
         },
@@ -104,7 +104,7 @@ fn within_tls(
     port: &Port,
     ends: Ends,
     (deadline, max_head): (Instant, usize),
-    ticket: &Ticket,
+    ticket: &mut Ticket,
     id: u64,
 ) -> Option<Arc<TcpStream>> {
     match tls::look(&stream, deadline) {

@@ -108,6 +108,32 @@ impl From<Value> for Payload {
     }
 }
 
+impl Payload {
+    pub fn push_to(&self, out: &mut Vec<u8>) {
+        match self {
+            Payload::Value(value) => push_json(out, value),
+            Payload::Text(text) => out.extend_from_slice(text.as_bytes()),
+        }
+    }
+
+    /// `{..., "<name>": [...]}` of a list of many rows, as text: each row is a value only until it is written.
+    pub fn of_rows(rest: &Value, name: &str, rows: impl Iterator<Item = Value>) -> Payload {
+        let mut out = Vec::new();
+        push_json(&mut out, rest);
+        // All but an empty object ends in a member.
+        out.pop();
+        out.extend_from_slice(if out.len() > 1 { b"," } else { b"" });
+        push_json(&mut out, name);
+        out.extend_from_slice(b":[");
+        for (n, row) in rows.enumerate() {
+            out.extend_from_slice(if n > 0 { b"," } else { b"" });
+            push_json(&mut out, &row);
+        }
+        out.extend_from_slice(b"]}");
+        Payload::Text(text_of(out).into())
+    }
+}
+
 /// The answer to request `id`. A failed agent run has a payload and an error (`failed`).
 pub fn answer(id: &str, result: Result<&Payload, &Error>, failed: Option<&Payload>, protocol: u32) -> String {
     let mut out = br#"{"type":"res","id":"#.to_vec();
@@ -115,13 +141,13 @@ pub fn answer(id: &str, result: Result<&Payload, &Error>, failed: Option<&Payloa
     match result {
         Ok(payload) => {
             out.extend_from_slice(br#","ok":true,"payload":"#);
-            push_payload(&mut out, payload);
+            payload.push_to(&mut out);
         }
         Err(error) => {
             out.extend_from_slice(br#","ok":false"#);
             if let Some(payload) = failed {
                 out.extend_from_slice(br#","payload":"#);
-                push_payload(&mut out, payload);
+                payload.push_to(&mut out);
             }
             out.extend_from_slice(br#","error":"#);
             push_json(&mut out, &error.to_wire(protocol));
@@ -170,13 +196,6 @@ fn begin_event(name: &str) -> Vec<u8> {
     push_json(&mut out, name);
     out.extend_from_slice(br#","payload":"#);
     out
-}
-
-fn push_payload(out: &mut Vec<u8>, payload: &Payload) {
-    match payload {
-        Payload::Value(value) => push_json(out, value),
-        Payload::Text(text) => out.extend_from_slice(text.as_bytes()),
-    }
 }
 
 /// Straight into the frame: what is written may be long.
@@ -229,6 +248,20 @@ mod tests {
             event,
             r#"{"type":"event","event":"tick","payload":{"ts":1},"stateVersion":{"presence":2,"health":3}"#
         );
+    }
+
+    #[test]
+    fn a_list_of_many_rows_reads_as_any_other() {
+        for rest in [json!({}), json!({"count": 2, "of": {"a": []}})] {
+            for rows in [vec![], vec![json!({"key": "a\"b"}), json!(2)]] {
+                let Payload::Text(text) = Payload::of_rows(&rest, "rows", rows.clone().into_iter()) else {
+                    panic!("text")
+                };
+                let mut whole = rest.clone();
+                whole["rows"] = json!(rows);
+                assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), whole);
+            }
+        }
     }
 
     #[test]

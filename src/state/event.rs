@@ -115,6 +115,10 @@ pub enum Event {
         handler: Handler,
         params: Value,
     },
+    /// A caller inside the process who waited for an answer waits no more.
+    GaveUp {
+        conn: u64,
+    },
     /// The pairing store changed.
     Pairing {
         change: Change<()>,

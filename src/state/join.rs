@@ -109,11 +109,19 @@ impl State {
         if let Some(key) = &client.presence {
             self.presence.disconnected(key, self.now);
         }
-        self.runs.forget_caller(conn);
-        self.approvals.forget_caller(conn);
+        self.forget_caller(conn);
         self.subscriptions.forget(conn);
         self.node_left(conn, client.caller.is_node.then(|| client.caller.node_id()));
         self.shared.capabilities.end(conn);
+    }
+
+    /// Nobody waits for what this one asked: neither a connection that is gone, nor a thread that gave up.
+    pub(super) fn forget_caller(&mut self, conn: u64) {
+        self.runs.forget_caller(conn);
+        self.approvals.forget_caller(conn);
+        // Only the gateway answers these, so none comes back.
+        self.post.waiters.leave(conn);
+        self.forget_invokes(conn);
     }
 
     /// Tells those who may know, and closes connections that lost their authority.

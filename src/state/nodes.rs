@@ -105,6 +105,5 @@ impl State {
             }
         }
         self.nodes.hearing.forget(conn);
-        self.forget_invokes(conn);
     }
 }

@@ -133,6 +133,7 @@ impl State {
                 drop(work);
             }
             Next::Event(Event::Local { call, handler, params }) => self.answer(call, handler, params),
+            Next::Event(Event::GaveUp { conn }) => self.forget_caller(conn),
             Next::Event(Event::Pairing { change }) => self.pairing_changed(&change),
             Next::Event(Event::Accepted { run, result }) => self.run_accepted(&run, result),
             Next::Event(Event::Run { run, event }) => {

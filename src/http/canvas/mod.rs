@@ -14,7 +14,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::http::folder;
 use crate::http::responder::Responder;
-use crate::http::{Auth, Exchange, Path, Refusal, Route};
+use crate::http::{Auth, Exchange, Path, Refusal, Route, Shape};
 use crate::net::connection::PUSH;
 use std::fs::File;
 use std::io::Read;
@@ -29,6 +29,7 @@ pub const ROW: Route = Route {
     max_body: 0,
     time: Duration::from_secs(10),
     handler: serve,
+    shape: Shape::Bare,
 };
 /// All that the canvas's own port serves.
 pub static ROUTES: &[Route] = &[ROW];

@@ -69,7 +69,7 @@ pub fn max_body(config: &Config) -> usize {
 pub fn serve(mut exchange: Exchange) -> Result<()> {
     let told = body(&mut exchange).and_then(|payload| Ok(answer(&exchange, payload)?));
     match told {
-        Ok((status, body)) => exchange.out.json(status, &body),
+        Ok((status, body)) => exchange.out.json(status, body),
         Err(refusal) => exchange.out.refuse(refusal),
     }
 }

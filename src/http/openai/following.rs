@@ -131,12 +131,11 @@ fn whole(
         match following.next(asked) {
             Next::End(end) => {
                 return match *end {
-                    Ok(end) => out.json(200, &writer.whole(end)),
+                    Ok(end) => out.json(200, writer.whole(end)),
                     Err(refusal) => out.refuse(refusal),
                 };
             }
-            _ if turn.is_gone() => return Err(gone()),
-            _ => {}
+            _ => turn.why_gone().map_or(Ok(()), Err)?,
         }
     }
 }
@@ -191,8 +190,12 @@ impl Line<'_> {
         self.send()
     }
 
-    fn is_wanted(&self, turn: &Turn) -> bool {
-        self.open.as_ref().map_or_else(|| !turn.is_gone(), Open::is_wanted)
+    /// Fails when nobody is answered any more; who was told nothing yet learns why.
+    fn must_go_on(&self, turn: &Turn) -> Result<()> {
+        match &self.open {
+            Some(open) if open.is_wanted() => Ok(()),
+            open => turn.why_gone().or_else(|| open.as_ref().map(|_| gone())).map_or(Ok(()), Err),
+        }
     }
 
     /// Says the end. A failure before the first word is told by the status.
@@ -247,9 +250,7 @@ fn stream(
         Line { out, open: None, writer, text: String::new(), has_spoken: false, is_apart: false, sent_at };
     loop {
         let next = following.next(asked);
-        if !line.is_wanted(turn) {
-            return Err(gone());
-        }
+        line.must_go_on(turn)?;
         match next {
             Next::End(end) => return line.close(*end, marks_failure),
             Next::Gap => line.is_apart = line.has_spoken,

@@ -33,7 +33,7 @@ fn answer(exchange: Exchange, tell: impl Fn(&[String], &str) -> super::Judged<Va
     let names: Vec<String> =
         ["openclaw", "openclaw/default"].into_iter().map(str::to_string).chain(agents).collect();
     match tell(&names, exchange.path) {
-        Ok(told) => exchange.out.json(200, &told),
+        Ok(told) => exchange.out.json(200, told),
         Err(refusal) => exchange.out.refuse(refusal),
     }
 }

@@ -3,7 +3,7 @@ use super::{ROWS, SEEN, owner, plain};
 use crate::http::testing::{Client, Server};
 use crate::settings::{Auth as Secrets, Secret};
 use crate::state::shared::Shared;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -49,6 +49,11 @@ fn i10_3_half_a_stream_never_looks_whole() {
     let mut client = server.connect();
     client.send_as_owner("GET /breaks HTTP/1.1", "");
     assert!(client.rest().ends_with("\r\n\r\n4\r\nhalf\r\n"));
+    // In HTTP/1.0 nothing but the end says that it is whole.
+    client = server.connect();
+    client.send_as_owner("GET /breaks HTTP/1.0", "");
+    let end = client.0.read_to_end(&mut Vec::new());
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod bodies;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::testing::{Answer, Server};
-use crate::http::{Auth, Exchange, Path, Route};
+use crate::http::{Auth, Exchange, Path, Route, Shape};
 use crate::json::json;
 use crate::protocol::frame::Payload;
 use crate::state::event::Event;
@@ -20,14 +20,14 @@ static ROWS: &[Route] = &[
     }),
     row(&["POST", "PUT"], "/json", |mut exchange| {
         let sent = exchange.json()?;
-        exchange.out.with("X-Odd", "1").json(201, &json!({"sent": sent}))
+        exchange.out.with("X-Odd", "1").json(201, json!({"sent": sent}))
     }),
     row(&["GET"], "/fails", |_| Err(Error::new(Kind::Conflict, "changed meanwhile"))),
     row(&["GET"], "/mute", |_| Ok(())),
     row(&["GET"], "/panics", |exchange| panic!("a defect, on purpose: {}", exchange.path)),
     row(&["GET"], "/calls", |exchange| {
-        let answer = exchange.call("sessions.list", json!({}))?;
-        exchange.out.json(200, &answer)
+        let answer = exchange.call("sessions.list", json!({}), crate::methods::local::to_value)?;
+        exchange.out.json(200, answer)
     }),
     row(&["GET"], "/ticks", |exchange| {
         let mut stream = exchange.out.stream(200, "text/event-stream")?;
@@ -92,7 +92,7 @@ const fn row(
     handler: fn(Exchange) -> Result<()>,
 ) -> Route {
     let (path, time) = (Path::Exact(path), Duration::from_millis(700));
-    Route { methods, path, auth: Auth::Secret, max_body: 100_000, time, handler }
+    Route { methods, path, auth: Auth::Secret, max_body: 100_000, time, handler, shape: Shape::Bare }
 }
 
 fn plain() -> Server {

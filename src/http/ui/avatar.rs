@@ -18,7 +18,7 @@ pub fn serve(exchange: Exchange, id: &str) -> Result<()> {
         .split_once('?')
         .is_some_and(|(_, query)| query.split('&').any(|part| part == "meta=1"));
     if is_meta {
-        return exchange.out.json(200, &json!({"avatarUrl": agents.picture_url(id)}));
+        return exchange.out.json(200, json!({"avatarUrl": agents.picture_url(id)}));
     }
     let file = agents.picture_file(id).and_then(|path| {
         let (dir, config) = (agents.workspace(id), exchange.shared.config());

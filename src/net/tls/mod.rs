@@ -27,6 +27,7 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// The first byte of a TLS connection.
@@ -61,7 +62,7 @@ pub fn accept(
     port: &Port,
     ends: Ends,
     deadline: Instant,
-    ticket: &Ticket,
+    ticket: &mut Ticket,
     id: u64,
 ) -> Option<TcpStream> {
     let shaken = port.connection().map_err(io::Error::other).and_then(|mut connection| {
@@ -78,7 +79,7 @@ pub fn accept(
             return None;
         }
     };
-    let begun = threads::has_room().then(|| begin(stream.clone(), connection, id));
+    let begun = threads::has_room().then(|| begin(stream.clone(), connection, ticket.pass_on(), id));
     match begun {
         Some(Ok(inner)) => Some(inner),
         Some(Err(e)) => {
@@ -144,11 +145,16 @@ fn wait(stream: &TcpStream, flags: PollFlags, deadline: Instant) -> io::Result<(
 }
 
 /// Starts the relay; gives the worker's end of the pair.
-fn begin(stream: Arc<TcpStream>, connection: ServerConnection, id: u64) -> crate::error::Result<TcpStream> {
+fn begin(
+    stream: Arc<TcpStream>,
+    connection: ServerConnection,
+    broken: Arc<AtomicBool>,
+    id: u64,
+) -> crate::error::Result<TcpStream> {
     let failed = |e| crate::error::Error::io("make a pair of sockets for TLS", e);
     let (inner, outer) = UnixStream::pair().map_err(failed)?;
     outer.set_nonblocking(true).map_err(failed)?;
-    let work = move || relay::run(&stream, &outer, connection);
+    let work = move || relay::run(&stream, &outer, connection, &broken);
     let died = |what| log::error!(target: "gateway/tls", "a TLS connection ended by a defect: {what}");
     threads::spawn(&format!("gw-tls-{id}"), relay::STACK, work, died)?;
     Ok(OwnedFd::from(inner).into())

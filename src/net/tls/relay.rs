@@ -10,10 +10,12 @@ use crate::calls::outbox::is_not_now;
 use crate::parts::Parts;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags};
+use rustix::net::sockopt::set_socket_linger;
 use rustls::ServerConnection;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a record needs; untouched stack costs no memory.
@@ -30,6 +32,8 @@ struct Relay<'a> {
     client: &'a TcpStream,
     worker: &'a UnixStream,
     tls: ServerConnection,
+    /// What the worker said is not whole, and his end must not look as if it were.
+    is_broken: &'a AtomicBool,
     /// The client says nothing more; the worker was told.
     is_client_done: bool,
     /// The worker says nothing more; the client was told, as soon as everything is out.
@@ -44,12 +48,13 @@ struct Relay<'a> {
 }
 
 /// Passes on until one side is gone, or both have said their last word.
-pub fn run(client: &TcpStream, worker: &UnixStream, tls: ServerConnection) {
+pub fn run(client: &TcpStream, worker: &UnixStream, tls: ServerConnection, is_broken: &AtomicBool) {
     sys::release_stack(STACK / 2);
     let mut relay = Relay {
         client,
         worker,
         tls,
+        is_broken,
         is_client_done: false,
         is_worker_done: false,
         is_told: false,
@@ -161,6 +166,10 @@ impl Relay<'_> {
     fn hear_worker(&mut self) -> io::Result<()> {
         let mut piece = [0u8; PIECE];
         match (&mut &*self.worker).read(&mut piece) {
+            Ok(0) if self.is_broken.load(Ordering::SeqCst) => {
+                set_socket_linger(self.client, Some(Duration::ZERO))?;
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
             Ok(0) => {
                 self.is_worker_done = true;
                 self.until = Some(Instant::now() + LAST);

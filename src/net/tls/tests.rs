@@ -10,6 +10,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,10 @@ type Client = StreamOwned<ClientConnection, TcpStream>;
 
 /// A client, the worker's end, and the relay between them.
 fn pair() -> (Client, UnixStream, JoinHandle<()>) {
+    pair_with(Arc::default())
+}
+
+fn pair_with(is_broken: Arc<AtomicBool>) -> (Client, UnixStream, JoinHandle<()>) {
     let dir = Dir::new();
     dir.write("openclaw.json", "{gateway: {tls: {enabled: true}}}");
     let mut env = dir.env(&[]);
@@ -41,7 +46,7 @@ fn pair() -> (Client, UnixStream, JoinHandle<()>) {
             tls.complete_io(&mut server).unwrap();
         }
         server.set_nonblocking(true).unwrap();
-        relay::run(&server, &outer, tls);
+        relay::run(&server, &outer, tls, &is_broken);
     };
     let relay = threads::bare("test-relay", 256 << 10, work).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
@@ -147,5 +152,19 @@ fn i12_6_a_side_that_is_gone_ends_the_other() {
     (&client.sock).write_all(b"no record of TLS at all, and more than a header of it").unwrap();
     let mut worker = worker;
     assert_eq!(worker.read(&mut [0; 8]).unwrap_or(0), 0);
+    relay.join().unwrap();
+}
+
+/// Issue 10: where the end is all that says that something is whole, TLS does not say it of a half.
+#[test]
+fn i10_3_the_end_of_a_half_does_not_come_as_an_end() {
+    let is_broken = Arc::<AtomicBool>::default();
+    let (mut client, mut worker, relay) = pair_with(is_broken.clone());
+    worker.write_all(b"half").unwrap();
+    let mut heard = [0; 4];
+    client.read_exact(&mut heard).unwrap();
+    is_broken.store(true, Ordering::SeqCst);
+    drop(worker);
+    assert_eq!(client.read(&mut heard).unwrap_err().kind(), ErrorKind::ConnectionReset);
     relay.join().unwrap();
 }

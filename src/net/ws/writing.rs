@@ -8,9 +8,8 @@ use crate::calls::line::Line;
 use crate::calls::outbox::{Frame, Work, is_not_now};
 use crate::door::Stage;
 use crate::door::head::Head;
-use crate::error::Result;
 use crate::protocol::close::Close;
-use crate::protocol::frame::Payload;
+use crate::protocol::frame;
 use crate::protocol::wire::{self, Decoder};
 use crate::sys;
 use std::time::Instant;
@@ -81,11 +80,12 @@ impl Worker {
         }
     }
 
-    /// Makes an answer out of files, when it is this client's turn.
-    fn make(&self, work: Work) -> Result<Payload> {
+    /// Makes an answer out of files, when it is this client's turn, which is over when it is text.
+    fn make(&self, id: &str, work: Work) -> String {
         let outbox = &self.drain.outbox;
         let _turn = self.shared.budget.making.turn(outbox.owner(), || !outbox.is_closed());
-        work()
+        let result = work();
+        frame::answer(id, result.as_ref(), None, self.caller.as_ref().map_or(4, |c| c.protocol))
     }
 
     /// Makes the outbox's next frame the one to send; `false` when there is none.
@@ -108,9 +108,8 @@ impl Worker {
                 self.sending = Some(Sending::text(text));
             }
             Some(Frame::Work { id, work }) => {
-                let protocol = self.caller.as_ref().map_or(4, |c| c.protocol);
-                let result = self.make(work);
-                self.answer(&id, result.as_ref(), protocol);
+                let text = self.make(&id, work);
+                self.send(Sending::text(text));
             }
             Some(Frame::Moved) => {
                 self.caller = None;

@@ -197,8 +197,8 @@ impl State {
         open.into_iter().chain(self.nodes.asked.next_deadline()).min()
     }
 
-    /// A connection is gone: what it asked goes on, what it was asked has failed.
-    pub(super) fn forget_invokes(&mut self, conn: u64) {
+    /// A connection is gone, or a thread that asked: what it asked goes on, what it was asked has failed.
+    pub(in crate::state) fn forget_invokes(&mut self, conn: u64) {
         let unanswered = self.nodes.asked.leave(conn);
         let lost = self.nodes.invokes.iter().filter(|(_, invoke)| invoke.conn == conn);
         for id in lost.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
