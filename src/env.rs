@@ -45,6 +45,7 @@ pub fn names_a_zone() -> bool {
 
 impl Env {
     /// The process environment, seen through a profile (`--profile NAME`, or `dev` for `--dev`).
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub fn from_process(profile: Option<&str>) -> Result<Env> {
         let (mut vars, mut unread) = (Vec::new(), None);
         for (name, value) in std::env::vars_os() {

@@ -5,7 +5,7 @@
 mod kind;
 mod tls;
 use crate::json::{Put, json};
-use kind::KINDS;
+pub use kind::KINDS;
 pub use kind::Kind;
 use serde_json::{Map, Value};
 use std::fmt;

@@ -75,14 +75,35 @@ fn every_thread_has_its_place_in_the_architecture() {
     let drawn = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     let mut gone = Vec::new();
     for (file, text) in super::floors::sources(&root.join("src")) {
-        for rest in text.split("\"gw-").skip(1) {
-            let name = rest.split(['"', '{']).next().unwrap().trim_end_matches('-');
-            if !name.is_empty() && !drawn.contains(&format!("gw-{name}")) {
-                gone.push(format!("src/{file}: gw-{name}"));
+        for kind in ["gw-", "cli-", "scan-"] {
+            for rest in text.split(&format!("\"{kind}")).skip(1) {
+                let name = rest.split(['"', '{']).next().unwrap().trim_end_matches('-');
+                if (!name.is_empty() || kind == "scan-") && !drawn.contains(&format!("`{kind}{name}")) {
+                    gone.push(format!("src/{file}: {kind}{name}"));
+                }
             }
         }
     }
     assert!(gone.is_empty(), "not drawn:\n{}", gone.join("\n"));
+}
+
+/// Issue 10: how a method is run, and where there is `unsafe`, as the sources have it.
+#[test]
+fn i10_kinds_of_methods_and_places_of_unsafe_are_those_of_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let told = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let methods = std::fs::read_to_string(root.join("src/methods/mod.rs")).unwrap();
+    let kinds = methods.split("pub enum Run {").nth(1).unwrap().split("\n}").next().unwrap();
+    let kinds = kinds.lines().filter_map(|line| line.trim().split_once('(')).map(|(name, _)| name);
+    let request = told.split("**A request**").nth(1).unwrap().split("\n\n").next().unwrap();
+    let missing: Vec<&str> = kinds.filter(|kind| !request.contains(&format!("`{kind}`"))).collect();
+    assert!(missing.is_empty(), "kinds of methods that \"A request\" leaves out: {missing:?}");
+    let sources = super::floors::sources(&root.join("src"));
+    let is_unsafe = |text: &&(String, String)| text.1.lines().any(|line| line.trim() == "unsafe {");
+    let there: Vec<String> = sources.iter().filter(is_unsafe).map(|(file, _)| file.clone()).collect();
+    let rule = told.split("`unsafe`\n    everywhere but in ").nth(1).unwrap().split(".\n").next().unwrap();
+    let named: Vec<&str> = rule.split('`').skip(1).step_by(2).collect();
+    assert_eq!(named, there, "left invariant 20, right the sources");
 }
 
 fn names(dir: &Path) -> Vec<String> {

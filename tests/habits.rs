@@ -128,3 +128,21 @@ fn long_functions_are_found_wherever_they_stand() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(long_functions(&lines), [("a".to_string(), 62), ("c".to_string(), 62)]);
 }
+
+/// Invariant 19: threads are begun by `threads.rs`, but for those of one command that live as long as its call.
+#[test]
+fn i10_threads_have_one_door() {
+    // Builders of other things have longer names.
+    let builds = |line: &str| {
+        let before = line.split_once("Builder::new()").map(|(before, _)| before);
+        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+    };
+    let starts =
+        |line: &str| builds(line) || line.contains("thread::scope(") || line.contains("spawn_scoped(");
+    let all = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let own = all.iter().filter_map(|(file, text)| Some((file.as_str(), own_lines(file, text)?)));
+    let mut found: Vec<&str> =
+        own.filter(|(_, lines)| lines.iter().any(|line| starts(line))).map(|(file, _)| file).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["models/choosing/scan.rs", "threads.rs"]);
+}

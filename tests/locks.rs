@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What stands in a line that makes a lock or a static that changes.
-const LOCKS: &[&str] = &["Mutex<", "RwLock<", "Condvar,", "OnceLock<", "LazyLock<"];
+const LOCKS: &[&str] = &["Mutex<", "RwLock<", "Condvar,", "OnceLock<", "LazyLock<", ": Once ="];
 
 fn has_lock(line: &str) -> bool {
     let line = line.trim_start();

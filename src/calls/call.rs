@@ -147,7 +147,7 @@ pub fn log_failure(method: &str, conn: u64, error: &Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::{KINDS, Kind};
     use crate::json::json;
     use crossbeam_channel::bounded;
     use std::time::Duration;
@@ -168,6 +168,10 @@ mod tests {
             _ => panic!("the first answer counts"),
         }
         assert!(said.try_recv().is_err(), "there is one answer only");
+        let (call, said) = waiting();
+        call.answer(Ok(Payload::Value(json!({"large": [1, "a\"b"]}))));
+        let Ok(Said::Answer(Ok(Payload::Value(value)))) = said.try_recv() else { panic!("no text of it") };
+        assert_eq!(value, json!({"large": [1, "a\"b"]}));
     }
 
     #[test]
@@ -191,26 +195,7 @@ mod tests {
 
     #[test]
     fn i10_1_a_stored_error_reaches_a_thread_with_its_kind() {
-        use Kind::*;
-        let all = [
-            Invalid,
-            UnknownMethod,
-            Forbidden,
-            Unauthorized,
-            RateLimited,
-            NotPaired,
-            Protocol,
-            NotFound,
-            Conflict,
-            NotLinked,
-            AgentTimeout,
-            Aborted,
-            Model,
-            Unavailable,
-            Io,
-            Config,
-        ];
-        for kind in all {
+        for kind in KINDS {
             let error = Error::new(kind, "why").with("about", "this").retry_in(Duration::from_millis(7));
             let (call, said) = waiting();
             call.replay(&json!({"ok": false, "error": (error.to_wire(4))}));

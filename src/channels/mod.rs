@@ -202,3 +202,21 @@ pub fn is_spoken_for(config: &Config, env: &Env, id: &str) -> bool {
     let has_program = |id: String| program::is_there(&Account::of(config, channel.id, &id), env);
     !channel.is_program() || accounts::ids(config, channel.id).into_iter().any(has_program)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::envelope::names_channel;
+
+    /// Issue 10, "How to add": what a built-in channel needs beside its row and folder.
+    #[test]
+    fn i10_each_built_in_channel_has_its_keys_and_its_label() {
+        for channel in CHANNELS {
+            let section = format!("channels.{}", channel.id);
+            let has_keys = crate::config::keys::all().any(|key| key.path.starts_with(&format!("{section}.")));
+            assert!(has_keys, "{section}: rows for its keys in config/table/keys.rs");
+            let name = format!("{} Ann", channel.label);
+            assert!(names_channel(&name), "{}: its label in sessions/transcripts/envelope.rs", channel.label);
+        }
+    }
+}

@@ -52,7 +52,7 @@ pub enum Kind {
 }
 
 /// The kinds that are told apart by their detail code.
-pub(super) const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 18] = [
     Kind::Invalid,
     Kind::BadFrame,
     Kind::UnknownMethod,

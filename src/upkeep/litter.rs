@@ -192,6 +192,14 @@ mod tests {
         std::fs::File::open(path).unwrap().set_modified(then).unwrap();
     }
 
+    /// Issue 10, "How to add": where we write, no agent has its workspace.
+    #[test]
+    fn i10_each_folder_of_ours_is_no_workspace() {
+        for name in OURS.iter().filter(|name| !name.is_empty()) {
+            assert!(crate::workspace::RESERVED.contains(name), "{name}: in workspace/mod.rs RESERVED too");
+        }
+    }
+
     #[test]
     fn r_28a_every_class_of_left_over_files_is_bounded_and_nothing_else_goes() {
         let dir = Dir::new();

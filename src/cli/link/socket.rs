@@ -5,12 +5,16 @@
 use super::target::Target;
 use super::tls;
 use crate::error::{Cause, Error, Kind, Result};
+use crate::threads;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+/// What the system's resolver needs; untouched stack costs no memory.
+const STACK: usize = 256 << 10;
 
 /// A moment after which nothing is waited for, or never.
 #[derive(Debug, Clone, Copy)]
@@ -188,10 +192,11 @@ fn resolve(host: &str, port: u16, deadline: Deadline) -> io::Result<Vec<SocketAd
     }
     let (sender, receiver) = mpsc::channel();
     let host = host.to_string();
-    std::thread::Builder::new().name("cli-resolve".into()).spawn(move || {
+    let look = move || {
         // The receiver may have stopped waiting.
         let _ = sender.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
-    })?;
+    };
+    threads::bare("cli-resolve", STACK, look).map_err(io::Error::other)?;
     receiver
         .recv_timeout(deadline.left(Duration::from_secs(30))?)
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?

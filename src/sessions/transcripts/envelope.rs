@@ -127,7 +127,8 @@ fn bracket(text: &str) -> Option<(&str, &str)> {
     (!inner.is_empty()).then(|| (inner, rest.trim_start()))
 }
 
-fn names_channel(inner: &str) -> bool {
+/// Whether what stands in brackets begins with the label of a channel.
+pub fn names_channel(inner: &str) -> bool {
     CHANNELS.iter().any(|name| inner.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
 }
 
