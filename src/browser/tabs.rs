@@ -244,6 +244,12 @@ fn lead_once(browser: &Browser, target: &str, session: &str, url: &str, wait: &W
         "net::ERR_ABORTED" if told.get("isDownload").and_then(Value::as_bool) == Some(true) => {
             return Ok(true);
         }
+        // What the way out could not reach (`gate.rs`), which is no proxy of the user's.
+        why if why.starts_with("net::ERR_SOCKS") => {
+            return Err(Error::unavailable(format!(
+                "{url} does not open: its name has no address, or nothing answers there"
+            )));
+        }
         why => return Err(Error::unavailable(format!("{url} does not open: {why}"))),
     }
     if told.get("loaderId").is_none() {

@@ -125,6 +125,8 @@ fn sec_30_a_page_is_led_to_no_file_and_no_private_network() {
         let why = world.refused("POST", "/navigate", json!({"url": url}));
         assert!(why.starts_with("Navigation blocked") && why.contains(want), "{url}: {why}");
     }
+    let why = world.refused("POST", "/tabs/open", json!({"url": "http://nosuch.invalid/"}));
+    assert!(why.contains("its name has no address, or nothing answers there"), "{why}");
     world.open("/local");
     world.value("location.href = 'http://127.0.0.2:1/x'");
     let fetched = world.value("fetch('http://127.0.0.2:1/y').then(() => 'there', () => 'refused')");
