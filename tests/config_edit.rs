@@ -232,7 +232,7 @@ fn the_command_line_writes_in_place() {
         ("hot", "gateway.port", "19001", "which gateway.reload.mode=hot leaves to you"),
         ("restart", "ui.assistant.name", "Eve", "restarts in process"),
         ("restart", "ui.seamColor", "#222222", "has no effect: nothing in this version reads it"),
-        ("hybrid", "browser.enabled", "false", "has no effect: nothing in this version reads it"),
+        ("hybrid", "ui.seamColor", "#333333", "has no effect: nothing in this version reads it"),
     ] {
         set(&["gateway.reload.mode", mode]);
         let told = set(&[key, value]);
