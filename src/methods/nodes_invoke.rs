@@ -4,7 +4,7 @@ use crate::calls::Call;
 use crate::deliveries::dedupe::params_hash;
 use crate::error::{Error, Result};
 use crate::ids;
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use crate::logging::quoted;
 use crate::nodes::command;
 use crate::params::read;
@@ -13,6 +13,10 @@ use crate::state::event::Answer;
 use crate::state::nodes::{Shape, Told};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
+
+/// Of what a node gives as a text: more is kept as one.
+const MAX_VALUES: usize = 500_000;
+const MAX_DEPTH: usize = 64;
 
 /// The params for the node as JSON, and the hash of all but the key.
 pub fn prepare(mut params: Value) -> Result<Value> {
@@ -94,7 +98,7 @@ pub fn prepare_result(mut params: Value) -> Result<Value> {
     let (payload, quoted) = match params.get_mut("payloadJSON").map(Value::take) {
         Some(Value::String(text)) => {
             let quoted = json!(text).to_string();
-            match serde_json::from_str::<IgnoredAny>(&text) {
+            match json::read_as::<IgnoredAny>(&text, MAX_VALUES, MAX_DEPTH) {
                 Ok(_) => (text, quoted),
                 Err(_) => (format!("{{\"payloadJSON\":{quoted}}}"), quoted),
             }
