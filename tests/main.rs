@@ -137,6 +137,7 @@ mod hooks;
 mod hooks_door;
 #[cfg(test)]
 mod http_gone;
+#[cfg(test)]
 mod http_heads;
 #[cfg(test)]
 mod http_openai;
