@@ -43,6 +43,7 @@ mod order;
 mod owners;
 mod params;
 mod parts;
+mod percent;
 mod processes;
 mod protocol;
 mod runs;

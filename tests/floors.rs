@@ -23,6 +23,7 @@ const FLOORS: &[&[&str]] = &[
         "owners",
         "params",
         "parts",
+        "percent",
         "processes",
         "session_key",
         "sys",

@@ -10,6 +10,7 @@ use crate::fetch::http::{Answer, Fault};
 use crate::fetch::kept::{Failed, Request};
 use crate::files::regular;
 use crate::parts::Parts;
+use crate::percent;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ impl Bot {
         if path.starts_with('/') {
             return self.copy_local(Path::new(path), max, out);
         }
-        let url = self.token.address(&self.root, "file/", &escaped(path));
+        let url = self.token.address(&self.root, "file/", &percent::escaped(path, b"/"));
         let until = Instant::now() + pace.all;
         let answer = self.kept.send(Request { url: &url, body: None }, cancel, times(pace.silence));
         let mut answer = match answer {
@@ -121,10 +122,4 @@ fn copy(
         }
         out.write_all(buf.head(n)).map_err(Copy::Disk)?;
     }
-}
-
-/// A path as part of an address.
-fn escaped(path: &str) -> String {
-    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-~".contains(b);
-    path.bytes().map(|b| if is_plain(&b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
 }

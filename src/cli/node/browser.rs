@@ -13,6 +13,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json::{self, Put, json};
+use crate::percent;
 use crate::settings::Auth;
 use crate::threads;
 use serde_json::Value;
@@ -89,10 +90,11 @@ impl Request {
         let query =
             query.filter(|(name, value)| !value.is_null() && *name != "profile").map(|(name, value)| {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-                format!("{}={}", escaped(name), escaped(&value))
+                format!("{}={}", percent::escaped(name, b""), percent::escaped(&value, b""))
             });
-        let profile =
-            Some(profile).filter(|name| !name.is_empty()).map(|name| format!("profile={}", escaped(name)));
+        let profile = Some(profile)
+            .filter(|name| !name.is_empty())
+            .map(|name| format!("profile={}", percent::escaped(name, b"")));
         let query = query.chain(profile).collect::<Vec<_>>().join("&");
         let method = match text("method").to_ascii_uppercase().as_str() {
             "POST" => "POST",
@@ -167,11 +169,4 @@ fn file(path: &str) -> Result<Value> {
         _ => "application/octet-stream",
     };
     Ok(json!({"path": path, "base64": (base64(&bytes)), "mimeType": kind}))
-}
-
-/// For a query.
-fn escaped(text: &str) -> String {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    let one = |b: u8| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") };
-    text.bytes().map(one).collect()
 }

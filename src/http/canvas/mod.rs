@@ -16,6 +16,7 @@ use crate::http::folder;
 use crate::http::responder::Responder;
 use crate::http::{Auth, Exchange, Path, Refusal, Route, Shape};
 use crate::net::connection::PUSH;
+use crate::percent;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path as FilePath, PathBuf};
@@ -202,15 +203,9 @@ fn send_page(out: Responder, head: &crate::door::head::Head, file: File, reloads
 
 /// Sends a browser to a folder, whose own links would lead elsewhere without its slash.
 fn into_folder(exchange: Exchange, path: &str) -> Result<()> {
-    let name = escaped(path.rsplit('/').next().unwrap_or_default());
+    let name = percent::escaped(path.rsplit('/').next().unwrap_or_default(), b"");
     let query = exchange.head.target.split_once('?').map_or(String::new(), |(_, query)| format!("?{query}"));
     exchange.out.with("Location", format!("{name}/{query}")).text(302, "")
-}
-
-/// A name as it stands in an address.
-fn escaped(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 const MISSING: &str = "<!doctype html><meta charset=\"utf-8\"><title>Canvas</title>\

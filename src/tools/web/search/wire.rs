@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::fetch::html;
 use crate::json::{Put, json};
 use crate::parts::shortened;
+use crate::percent;
 use serde_json::Value;
 
 /// Characters told of a result's title and text, and of an answer in sentences.
@@ -107,14 +108,7 @@ fn address(base: &str, parts: &[(&str, Option<&str>)]) -> String {
         url.push(mark);
         url += name;
         url.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                    url.push(char::from(byte))
-                }
-                _ => url += &format!("%{byte:02X}"),
-            }
-        }
+        url += &percent::escaped(value, b"");
         mark = '&';
     }
     url

@@ -1,0 +1,27 @@
+//! Texts as parts of an address (RFC 3986): what an address cannot hold stands as `%` and two digits. Pure.
+
+/// `text` as a name, a value of a query or, with `b"/"` in `also`, a path. Of ASCII, letters, digits and `-._~` stand as they
+/// are, and what is in `also`.
+pub fn escaped(text: &str, also: &[u8]) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte);
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match is_plain(byte) {
+            true => escaped.push(char::from(byte)),
+            false => escaped += &format!("%{byte:02X}"),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_an_address_cannot_hold_is_a_number() {
+        assert_eq!(escaped("a-._~Z9", b""), "a-._~Z9");
+        assert_eq!(escaped("a b/ü&\"+%", b""), "a%20b%2F%C3%BC%26%22%2B%25");
+        assert_eq!(escaped("photos/a b", b"/"), "photos/a%20b");
+    }
+}
