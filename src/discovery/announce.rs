@@ -53,7 +53,8 @@ struct Net {
 
 /// Until `wait` says that it is over. `named` is told the name that was taken.
 pub fn run(said: &Said, wait: Wait, named: impl Fn(&str)) -> Result<()> {
-    let (mut links, mut nets) = (links::links(), open()?);
+    let mut links = links::links();
+    let mut nets = open(&links)?;
     let Some(own) = claim(said, &mut nets, wait)? else { return Ok(()) };
     named(own.instance.0.first().map_or("", String::as_str));
     let mut repeats = Some(Instant::now() + AGAIN);
@@ -72,19 +73,20 @@ pub fn run(said: &Said, wait: Wait, named: impl Fn(&str)) -> Result<()> {
         }
         let now = links::links();
         if now != links {
-            (links, nets) = (now, open()?);
+            nets = open(&now)?;
+            links = now;
             own.tell(&mut nets, TTL_SERVICE);
         }
     }
 }
 
 /// A socket for each network; an error when there is none at all.
-fn open() -> Result<Vec<Net>> {
+fn open(links: &[Link]) -> Result<Vec<Net>> {
     let mut failure = Error::unavailable("this machine is on no network");
     let mut nets = Vec::new();
-    for link in links::links() {
-        match socket::answering(&link) {
-            Ok(socket) => nets.push(Net { link, socket, told: None }),
+    for link in links {
+        match socket::answering(link) {
+            Ok(socket) => nets.push(Net { link: *link, socket, told: None }),
             Err(e) => failure = e,
         }
     }

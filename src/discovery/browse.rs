@@ -147,9 +147,9 @@ impl Heard {
         for (from, name) in self.instances() {
             let Some((port, host)) = self.service(from, name) else { continue };
             let instance = name.0.first().map(|label| one_line(label)).unwrap_or_default();
+            let host = one_line(&host.text());
             // One that is on several of our networks, or whose machine is this one, answers several times.
-            let is_known =
-                |b: &Beacon| b.instance == instance && b.port == port && b.host == one_line(&host.text());
+            let is_known = |b: &Beacon| b.instance == instance && b.port == port && b.host == host;
             if beacons.iter().any(is_known) || beacons.len() >= MOST {
                 continue;
             }
@@ -157,7 +157,6 @@ impl Heard {
                 Data::Txt(texts) => Some(texts.iter().map(|text| pair(text)).collect()),
                 _ => None,
             });
-            let host = one_line(&host.text());
             beacons.push(Beacon { instance, from, port, host, texts: texts.unwrap_or_default() });
         }
         beacons.sort_by(|a, b| (&a.instance, a.port).cmp(&(&b.instance, b.port)));
