@@ -77,6 +77,16 @@ pub fn shown(argv: &[&str]) -> String {
     argv.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
+/// Words as one line for people, as the original's nodes show them: in double quotes where there are blanks.
+pub fn quoted(words: &[String]) -> String {
+    let is_odd = |word: &str| word.is_empty() || word.contains(|c: char| c.is_whitespace() || c == '"');
+    let one = |word: &String| match is_odd(word) {
+        true => format!("\"{}\"", word.replace('"', "\\\"")),
+        false => word.clone(),
+    };
+    words.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
 /// What somebody was asked to allow: node, words, place and variables, all of which must be the same when it runs.
 pub fn is_allowed_by(request: &Value, node: &str, run: &Map<String, Value>) -> bool {
     let same = |asked: &str, runs: Option<&Value>| {

@@ -13,6 +13,7 @@ use crate::approvals::{Rules, Verdict, decide, file, judge};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::ids;
+use crate::nodes::command;
 use crate::processes::Plan;
 use crate::tools::commands::{self, setting_of};
 use crate::{clock, env::Env};
@@ -134,13 +135,7 @@ fn texts(words: &[String]) -> (String, String) {
     {
         return (text.clone(), text.clone());
     }
-    let is_odd = |word: &str| word.is_empty() || word.contains(|c: char| c.is_whitespace() || c == '"');
-    let shown = |word: &String| match is_odd(word) {
-        true => format!("\"{}\"", word.replace('"', "\\\"")),
-        false => word.clone(),
-    };
-    let shown = words.iter().map(shown).collect::<Vec<_>>().join(" ");
-    (words::line(&[(Join::First, words.to_vec())]), shown)
+    (words::line(&[(Join::First, words.to_vec())]), command::quoted(words))
 }
 
 /// Nothing runs elsewhere than where it was meant to.

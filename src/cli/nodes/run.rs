@@ -8,6 +8,7 @@ use crate::cli::{Command, Context, Flag, JSON, Positional};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::nodes::command;
 use serde_json::{Map, Value};
 
 /// How long the owner has, and the gateway beside it.
@@ -57,7 +58,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         (Some(_), false) => return Err(Error::usage("name the command once: either --raw or its words")),
         (None, true) => return Err(Error::usage("name the command: its words behind --, or --raw")),
         (Some(raw), true) => (["/bin/sh", "-lc", raw].map(str::to_string).to_vec(), raw.to_string()),
-        (None, false) => (words.clone(), shown(words)),
+        (None, false) => (words.clone(), command::quoted(words)),
     };
     let mut talk = Talk::new(context, args);
     let named = match args.filled("node")? {
@@ -95,16 +96,6 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         }
     };
     show(context, args, &answer)
-}
-
-/// The words as one, as nodes and people read them.
-fn shown(words: &[String]) -> String {
-    let is_odd = |word: &str| word.is_empty() || word.contains(|c: char| c.is_whitespace() || c == '"');
-    let one = |word: &String| match is_odd(word) {
-        true => format!("\"{}\"", word.replace('"', "\\\"")),
-        false => word.clone(),
-    };
-    words.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 fn params(args: &Args, command: &[String], raw: Option<&str>) -> Result<Map<String, Value>> {
