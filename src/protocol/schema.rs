@@ -8,6 +8,7 @@
 use crate::json;
 use crate::protocol::events::EVENTS;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 mod explain;
 #[cfg(test)]
@@ -122,8 +123,26 @@ pub fn others() -> impl Iterator<Item = &'static str> {
 
 /// The schemas at these paths.
 pub fn documents<'p>(paths: impl Iterator<Item = &'p str>) -> impl Iterator<Item = (&'p str, Value)> {
+    texts(paths, read)
+}
+
+/// What the schemas at these paths say of themselves. The rest of them is not read.
+pub fn descriptions<'p>(paths: impl Iterator<Item = &'p str>) -> impl Iterator<Item = (&'p str, String)> {
+    texts(paths, |text| {
+        let found = json::members(text, &["description"]).ok().flatten();
+        let text = found.and_then(|found| found.texts.first().copied().flatten()).unwrap_or("null");
+        read(text).as_str().unwrap_or_default().to_string()
+    })
+}
+
+fn texts<'p, T: Default>(
+    paths: impl Iterator<Item = &'p str>,
+    read: impl Fn(&str) -> T,
+) -> impl Iterator<Item = (&'p str, T)> {
     let pack = pack::whole();
-    paths.map(move |path| (path, pack::find(&pack, path).map(read).unwrap_or_default()))
+    let found: HashMap<&str, &str> = pack::lines(&pack).collect();
+    let read = |path| (path, found.get(path).map(|text| read(text)).unwrap_or_default());
+    paths.map(read).collect::<Vec<_>>().into_iter()
 }
 
 /// One of our own texts, the largest of some thousand values.

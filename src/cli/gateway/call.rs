@@ -73,13 +73,11 @@ fn list(context: &Context, args: &Args) -> Result<()> {
             "no method has {wanted:?} in its name; `openclaw gateway call --list` names them all"
         )));
     }
-    let about = |document: &Value| {
-        let text = document.get("description").and_then(Value::as_str).unwrap_or_default();
-        text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.').to_string()
-    };
-    let rows = schema::documents(paths.iter().map(String::as_str)).filter_map(|(path, document)| {
+    let about =
+        |text: &str| text.split_once(". ").map_or(text, |(first, _)| first).trim_end_matches('.').to_string();
+    let rows = schema::descriptions(paths.iter().map(String::as_str)).filter_map(|(path, text)| {
         let name = path.strip_prefix("schemas/methods/")?.strip_suffix(".json")?;
-        Some((methods::named(name)?, about(&document)))
+        Some((methods::named(name)?, about(&text)))
     });
     if args.has("json") {
         let row = |(method, about): (&methods::Method, String)| {

@@ -15,16 +15,20 @@ pub(super) fn text(path: &str) -> String {
     texts.unwrap_or_default()
 }
 
-/// All texts, to be looked up with `find`.
+/// All texts, to be read with `lines`.
 pub(super) fn whole() -> String {
     inflated(WHOLE)
 }
 
 /// The text of the schema at `path` among what was inflated.
-pub(super) fn find<'p>(pack: &'p str, path: &str) -> Option<&'p str> {
+fn find<'p>(pack: &'p str, path: &str) -> Option<&'p str> {
+    lines(pack).find_map(|(name, text)| (name == path).then_some(text))
+}
+
+/// Path and text of each schema among what was inflated.
+pub(super) fn lines(pack: &str) -> impl Iterator<Item = (&str, &str)> {
     // A line that was cut has no end.
-    let mut lines = pack.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.split_once('\t'));
-    lines.find_map(|(name, text)| (name == path).then_some(text))
+    pack.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.split_once('\t'))
 }
 
 fn inflated(most: usize) -> String {
