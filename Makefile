@@ -41,7 +41,7 @@ CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo watch install interop test-llm test-sdk test-ui test-ui-original test-browser torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo watch install interop test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -99,6 +99,15 @@ test-llm: release
 # Both official OpenAI SDKs, from their registries, against this gateway (about 60 MB once).
 test-sdk: release
 	@tests/sdk/run.sh "$(RELEASE)"
+
+# TypeScript and Swift types of the wire protocol, out of schemas/ into `generated/` or TYPES.
+TYPES ?= generated
+protocol-gen:
+	$(CARGO) run --quiet --example protocol-gen -- "$(TYPES)"
+
+# The types by `tsc --strict` (and a Swift compiler where there is one), then docs/client.ts against the gateway.
+test-types:
+	OPENCLAW_TYPES=all $(CARGO) test --test gateway protocol_types:: -- --nocapture
 
 # The control page in a real Chromium; pictures of it stay in the target directory, below tmp/ui.
 test-ui:

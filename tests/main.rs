@@ -230,6 +230,8 @@ mod program_faults;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
+mod protocol_types;
+#[cfg(test)]
 mod published;
 #[cfg(test)]
 mod push;
