@@ -14,8 +14,11 @@ pub mod scopes;
 pub mod tokens;
 
 use crate::error::{Error, Result};
+use crate::{files, json};
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use std::path::Path;
 
 /// Compares two secrets without telling by its duration where they differ or how long they are. The one way
 /// in which this crate compares tokens, passwords and the like (SEC-20).
@@ -31,6 +34,28 @@ pub fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
         .map_err(|e| Error::unavailable(format!("write a device file as JSON: {e}")))?;
     text.push(b'\n');
     Ok(text)
+}
+
+/// Most values in a file of records.
+const MAX_VALUES: usize = 200_000;
+
+/// The records of a file by their names; none where there is no file.
+pub fn records(path: &Path) -> Result<Map<String, Value>> {
+    let bytes = match files::read_bytes(path, files::MAX_TEXT) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Map::new()),
+        Err(e) if path.is_dir() => {
+            let what = format_args!("read {}, which should be a file: move it away", path.display());
+            return Err(Error::io(what, e));
+        }
+        Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
+    };
+    json::read_object(&bytes, MAX_VALUES, 32).map_err(|_| {
+        Error::unavailable(format!(
+            "read {}: not a JSON object; correct it, or move it away and pair the devices again",
+            path.display()
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,15 @@ pub fn is_run(command: &str) -> bool {
     command == "system.run"
 }
 
+/// The words by which a node of this platform has its shell run a text.
+pub fn by_shell(platform: &str, text: &str) -> Vec<String> {
+    let words: &[&str] = match platform.get(..3) {
+        Some(start) if start.eq_ignore_ascii_case("win") => &["cmd.exe", "/d", "/s", "/c", text],
+        _ => &["/bin/sh", "-lc", text],
+    };
+    words.iter().map(|word| word.to_string()).collect()
+}
+
 const LONGEST: usize = 64 << 10;
 const TEXTS: [&str; 5] = ["cwd", "agentId", "sessionKey", "runId", "rawCommand"];
 

@@ -3,11 +3,11 @@
 //!
 //! On the thread of who asks, under a kernel lock; every operation reads, changes and writes. A token is told once, to who
 //! approves.
-use crate::device::{pretty, secret_eq};
+use crate::device::{pretty, records, secret_eq};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
 use crate::ids;
-use crate::json::{self, Put};
+use crate::json::Put;
 use crate::order;
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 /// How long a request waits, milliseconds, and how many do.
 const TTL_MS: u64 = 5 * 60_000;
 const MAX_PENDING: usize = 50;
-/// Most values in a file.
-const MAX_VALUES: usize = 200_000;
 /// What a request says of its node.
 const SAID: [&str; 11] = [
     "nodeId",
@@ -57,9 +55,9 @@ impl Older {
     pub fn open(state_dir: &Path, now: u64) -> Result<Older> {
         let dir = state_dir.join("nodes");
         let lock = Lock::wait(&dir.join(".lock"))?;
-        let mut pending = read(&dir.join("pending.json"))?;
+        let mut pending = records(&dir.join("pending.json"))?;
         pending.retain(|_, request| now.abs_diff(number(request, "ts")) <= TTL_MS);
-        Ok(Older { paired: read(&dir.join("paired.json"))?, pending, dir, now, _lock: lock })
+        Ok(Older { paired: records(&dir.join("paired.json"))?, pending, dir, now, _lock: lock })
     }
 
     /// Requests and nodes, the newest first, without tokens.
@@ -175,17 +173,6 @@ impl Older {
 fn without_token(record: &Value) -> Value {
     let members = record.as_object().into_iter().flatten().filter(|(name, _)| *name != "token");
     Value::Object(members.map(|(name, value)| (name.clone(), value.clone())).collect())
-}
-
-fn read(path: &Path) -> Result<Records> {
-    let bytes = match files::read_bytes(path, files::MAX_TEXT) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Map::new()),
-        Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
-    };
-    json::read_object(&bytes, MAX_VALUES, 32).map_err(|_| {
-        Error::unavailable(format!("read {}: not a JSON object; correct it, or move it away", path.display()))
-    })
 }
 
 #[cfg(test)]

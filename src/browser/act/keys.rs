@@ -58,9 +58,7 @@ pub fn events(named: &str) -> Result<Vec<Value>> {
     let Some((key, held)) = parts.split_last() else { return Err(unknown(named)) };
     let mut bits = 0;
     for name in held {
-        let name = ours(name);
-        let bit = HELD.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, bit)| bit);
-        bits |= bit.ok_or_else(|| unknown(named))?;
+        bits |= self::held(name).ok_or_else(|| unknown(named))?;
     }
     let (key, code, number, text) = described(ours(key)).ok_or_else(|| unknown(named))?;
     let types = !text.is_empty() && bits & 7 == 0;
@@ -77,6 +75,12 @@ pub fn events(named: &str) -> Result<Vec<Value>> {
     }
     let up = json!({"type": "keyUp", "key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": bits});
     Ok(vec![down, up])
+}
+
+/// The bit of a key that is held beside others or the mouse.
+pub fn held(name: &str) -> Option<u64> {
+    let name = ours(name);
+    HELD.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, bit)| *bit)
 }
 
 fn ours(name: &str) -> &str {

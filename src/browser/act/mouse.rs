@@ -1,5 +1,5 @@
 //! The mouse: an element is waited for until it can be acted on, then moved to, pressed, dragged.
-use super::On;
+use super::{On, keys};
 use crate::browser::cdp::{Wait, none};
 use crate::browser::page::{self, Frame};
 use crate::browser::world::Browser;
@@ -9,9 +9,6 @@ use crate::json::{Put, json};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Bits of keys that are held.
-const MODIFIERS: &[(&str, u64)] =
-    &[("Alt", 1), ("Control", 2), ("ControlOrMeta", 2), ("Meta", 4), ("Shift", 8)];
 /// Moves of a drag from one element to the other.
 const STEPS: u32 = 8;
 /// How long the browser may take to tell that it drags something itself.
@@ -136,9 +133,8 @@ fn wish<'a>(on: &'a On) -> Result<(&'a str, u64, u64)> {
     }
     let mut modifiers = 0;
     for named in on.ctx.texts("modifiers") {
-        let found = MODIFIERS.iter().find(|(name, _)| *name == named).map(|(_, bit)| bit);
-        modifiers |=
-            found.ok_or_else(|| Error::invalid("modifiers must be Alt|Control|ControlOrMeta|Meta|Shift"))?;
+        modifiers |= keys::held(&named)
+            .ok_or_else(|| Error::invalid("modifiers must be Alt|Control|ControlOrMeta|Meta|Shift"))?;
     }
     Ok((button, modifiers, if on.ctx.is("doubleClick") { 2 } else { 1 }))
 }

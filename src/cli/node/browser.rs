@@ -12,6 +12,7 @@ use crate::device::encoding::base64;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::http::folder;
 use crate::json::{self, Put, json};
 use crate::percent;
 use crate::settings::Auth;
@@ -162,11 +163,5 @@ fn parsed(bytes: &[u8]) -> Option<(u16, Value)> {
 fn file(path: &str) -> Result<Value> {
     let bytes = files::read_bytes(Path::new(path), MAX_FILE)
         .map_err(|e| Error::invalid(format!("Error: browser proxy file read failed for {path}: {e}")))?;
-    let kind = match path.rsplit('.').next().unwrap_or_default() {
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "pdf" => "application/pdf",
-        _ => "application/octet-stream",
-    };
-    Ok(json!({"path": path, "base64": (base64(&bytes)), "mimeType": kind}))
+    Ok(json!({"path": path, "base64": (base64(&bytes)), "mimeType": (folder::content_type(path))}))
 }

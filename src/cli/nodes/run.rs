@@ -54,11 +54,11 @@ pub const COMMAND: Command = Command {
 fn run(context: &Context, args: &Args) -> Result<()> {
     let raw = args.filled("raw")?;
     let words = &args.positionals;
-    let (command, shown) = match (raw, words.is_empty()) {
+    let shown = match (raw, words.is_empty()) {
         (Some(_), false) => return Err(Error::usage("name the command once: either --raw or its words")),
         (None, true) => return Err(Error::usage("name the command: its words behind --, or --raw")),
-        (Some(raw), true) => (["/bin/sh", "-lc", raw].map(str::to_string).to_vec(), raw.to_string()),
-        (None, false) => (words.clone(), command::quoted(words)),
+        (Some(raw), true) => raw.to_string(),
+        (None, false) => command::quoted(words),
     };
     let mut talk = Talk::new(context, args);
     let named = match args.filled("node")? {
@@ -69,12 +69,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             .ok_or_else(|| Error::usage("name the node: --node, or tools.exec.node in the configuration"))?,
     };
     let (node, platform) = naming::find(&mut talk, &named)?;
-    let command = match raw {
-        Some(raw) if platform.starts_with("win") => {
-            ["cmd.exe", "/d", "/s", "/c", raw].map(str::to_string).to_vec()
-        }
-        _ => command,
-    };
+    let command = raw.map_or_else(|| words.clone(), |raw| command::by_shell(&platform, raw));
     let mut params = params(args, &command, raw)?;
     let ask = args.value("ask").unwrap_or("on-miss");
     let first = match ask {

@@ -5,10 +5,10 @@
 use super::records::Record;
 use super::request::Request;
 use super::{MAX_PENDING, Pairing, REQUEST_TTL_MS};
-use crate::device::pretty;
+use crate::device::{pretty, records};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock};
-use crate::json::{self, json};
+use crate::json::json;
 use crate::params;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -29,8 +29,8 @@ impl Pairing {
     pub(super) fn open(&self, now: u64) -> Result<Store> {
         let dir = self.state_dir.join("devices");
         let lock = Lock::wait(&dir.join(".lock"))?;
-        let paired = read(&dir.join("paired.json"))?;
-        let all = read(&dir.join("pending.json"))?;
+        let paired = records(&dir.join("paired.json"))?;
+        let all = records(&dir.join("pending.json"))?;
         let count = all.len();
         let pending: Vec<Request> = all
             .into_iter()
@@ -46,7 +46,7 @@ impl Pairing {
     /// The files that cannot be read, and why. Takes no lock and creates nothing.
     pub fn unread(&self) -> Vec<(PathBuf, Error)> {
         let files = ["paired.json", "pending.json"].map(|name| self.state_dir.join("devices").join(name));
-        files.into_iter().filter_map(|path| read(&path).err().map(|error| (path, error))).collect()
+        files.into_iter().filter_map(|path| records(&path).err().map(|error| (path, error))).collect()
     }
 }
 
@@ -128,27 +128,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Most values in a file of devices: some thousand with all their tokens and scopes.
-const MAX_VALUES: usize = 200_000;
-
-fn read(path: &Path) -> Result<Map<String, Value>> {
-    let bytes = match files::read_bytes(path, files::MAX_TEXT) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Map::new()),
-        Err(e) if path.is_dir() => {
-            let what = format_args!("read {}, which should be a file: move it away", path.display());
-            return Err(Error::io(what, e));
-        }
-        Err(e) => return Err(Error::io(format_args!("read {}", path.display()), e)),
-    };
-    json::read_object(&bytes, MAX_VALUES, 32).map_err(|_| {
-        Error::unavailable(format!(
-            "read {}: not a JSON object; correct it, or move it away and pair the devices again",
-            path.display()
-        ))
-    })
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<()> {

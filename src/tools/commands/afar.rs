@@ -11,6 +11,7 @@ use crate::calls::Whom;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
+use crate::nodes::command::by_shell;
 use crate::parts::within;
 use crate::tools::devices::node::{self, Found};
 use crate::tools::{Context, Output};
@@ -68,12 +69,8 @@ impl Afar {
         format!("node:{}", self.node.id)
     }
 
-    fn words(&self) -> Vec<&str> {
-        let command = self.wish.command.as_str();
-        match self.node.platform.to_lowercase().starts_with("win") {
-            true => vec!["cmd.exe", "/d", "/s", "/c", command],
-            false => vec!["/bin/sh", "-lc", command],
-        }
+    fn words(&self) -> Vec<String> {
+        by_shell(&self.node.platform, &self.wish.command)
     }
 
     /// What both the owner and the node are told of it.
