@@ -4,8 +4,7 @@
 use crate::config::keys::{MODEL, Type};
 use crate::config::kinds::{expected, fits, hint, name_of, shown};
 use crate::config::lookup::{self, Node};
-use crate::config::ranges::Range;
-use crate::config::reading::bound;
+use crate::config::reading::{bound, places};
 use crate::config::redact::carries_secret;
 use crate::config::{Issue, join, legacy};
 use crate::session_key::normalise_agent_id;
@@ -34,8 +33,7 @@ pub fn check(config: &Value, secrets: &[String]) -> Findings {
     let mut findings = Findings::default();
     walk(config, lookup::root(), "", secrets, &mut findings);
     spanning(config, "", &mut findings.errors);
-    proxies(config, &mut findings);
-    ranges_of_nodes(config, &mut findings);
+    places::check(config, &mut findings);
     accounts(config, &mut findings.errors);
     agent_ids(config, &mut findings.warnings);
     bound::lost(config, &mut findings.warnings);
@@ -179,40 +177,6 @@ fn agent_ids(config: &Value, warnings: &mut Vec<Issue>) {
     }
 }
 
-/// S-L14: a proxy that cannot be read would count as somebody of this host. The original takes names and finds nobody by
-/// them; the one of this host is read as it is meant.
-fn proxies(config: &Value, found: &mut Findings) {
-    let listed = config.pointer("/gateway/trustedProxies").and_then(Value::as_array).into_iter().flatten();
-    for (i, text) in listed.enumerate().filter_map(|(i, item)| Some((i, item.as_str()?.trim()))) {
-        let (is_read, is_name) = (!Range::of_proxy(text).is_empty(), is_host_name(text));
-        let (list, message) = match (is_read, is_name) {
-            (true, false) => continue,
-            (true, true) => (
-                &mut found.warnings,
-                "read as 127.0.0.0/8 and ::1: who comes from there comes by a proxy; write the addresses",
-            ),
-            (false, true) => (
-                &mut found.warnings,
-                "a name is not looked up, so nobody is known as this proxy; write its address, as 10.0.0.1",
-            ),
-            (false, false) => {
-                (&mut found.errors, "no address; write the proxy's as 10.0.0.1, or a range as 10.0.0.0/8")
-            }
-        };
-        list.push(Issue::new(format!("gateway.trustedProxies.{i}"), message));
-    }
-}
-
-/// Ranges from which new nodes are paired: one that cannot be read lets nobody in.
-fn ranges_of_nodes(config: &Value, found: &mut Findings) {
-    let listed = config.pointer("/gateway/nodes/pairing/autoApproveCidrs").and_then(Value::as_array);
-    let texts = listed.into_iter().flatten().enumerate().filter_map(|(i, item)| Some((i, item.as_str()?)));
-    for (i, _) in texts.filter(|(_, text)| Range::parse(text).is_none()) {
-        let path = format!("gateway.nodes.pairing.autoApproveCidrs.{i}");
-        found.errors.push(Issue::new(path, "no address; write it as 10.0.0.1, or a range as 10.0.0.0/8"));
-    }
-}
-
 /// Accounts of channels whose sections are not checked otherwise. One that cannot be read is not one with the channel's keys.
 fn accounts(config: &Value, errors: &mut Vec<Issue>) {
     let channels = config.get("channels").and_then(Value::as_object).into_iter().flatten();
@@ -231,17 +195,6 @@ fn accounts(config: &Value, errors: &mut Vec<Issue>) {
             other => wrong(place, other),
         }
     }
-}
-
-/// Whether it is surely a host's name, and no address with a mistake in it.
-fn is_host_name(text: &str) -> bool {
-    let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(is_of_names)
-        && text.split('.').next_back().is_some_and(|last| {
-            last.starts_with(|c: char| c.is_ascii_alphabetic())
-                && last.chars().any(|c| !c.is_ascii_hexdigit())
-        })
 }
 
 /// Rules between keys of one object, wherever it stands.

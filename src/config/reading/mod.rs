@@ -12,6 +12,7 @@ pub(in crate::config) mod legacy;
 pub(in crate::config) mod lenient;
 pub(in crate::config) mod load;
 pub mod parse;
+mod places;
 pub(in crate::config) mod refusal;
 pub(in crate::config) mod shape;
 pub(in crate::config) mod sources;
