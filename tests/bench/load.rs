@@ -17,6 +17,18 @@ pub struct Client {
 impl Client {
     /// Connects as an admin; `name` is the presence key.
     pub fn connect(server: &Server, name: &str) -> Result<Client> {
+        Client::with(
+            server,
+            &json!({
+                "minProtocol": 3, "maxProtocol": 4, "role": "operator", "scopes": ["operator.admin"], "caps": [],
+                "client": {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend", "instanceId": name},
+                "auth": {"token": TOKEN},
+            }),
+        )
+    }
+
+    /// Connects as `params` say.
+    pub fn with(server: &Server, params: &Value) -> Result<Client> {
         let stream = TcpStream::connect(("127.0.0.1", server.port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -25,11 +37,7 @@ impl Client {
         let upgraded = tungstenite::client::client_with_config(url, stream, Some(config));
         let (ws, _) = upgraded.map_err(|e| format!("upgrade: {e}"))?;
         let mut client = Client { ws, next: 0 };
-        client.call("connect", &json!({
-            "minProtocol": 3, "maxProtocol": 4, "role": "operator", "scopes": ["operator.admin"], "caps": [],
-            "client": {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend", "instanceId": name},
-            "auth": {"token": TOKEN},
-        }))?;
+        client.call("connect", params)?;
         Ok(client)
     }
 

@@ -1,7 +1,7 @@
 //! `make bench`: measures the release binary against the budgets and prints one Markdown table.
 //!
 //! `cargo bench --bench bench` runs everything; `-- --quick` takes about 20 s and is part of `make check`.
-//! `-- --telegram` measures the rows about Telegram alone, `-- --acts` those about jobs and commands.
+//! `-- --telegram` measures the rows about Telegram alone, `-- --acts` those about jobs and commands, `-- --nodes` those about nodes.
 //! Exits non-zero when a budget is missed (the quick run lets times take five times theirs, so that it does not
 //! fail on a busy machine; sizes and ratios must hold there too). Memory is counted in MiB. The limit that ratios refer to is a bare WebSocket server in a
 //! process of its own: this binary, started again with `--limit`. The load comes from this process, never
@@ -16,6 +16,7 @@ mod load;
 mod many_sessions;
 mod measure;
 mod model;
+mod nodes;
 mod page;
 mod process;
 mod report;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
     let work = match () {
         () if only("--telegram") => telegram::all,
         () if only("--acts") => acts::all,
+        () if only("--nodes") => nodes::all,
         () => run,
     };
     done(work(scale, &mut report).map(|()| report.print()))
@@ -133,5 +135,6 @@ fn run(scale: Scale, report: &mut Report) -> Result<()> {
     http::streams(scale, report)?;
     turns::misled(report)?;
     acts::all(scale, report)?;
+    nodes::all(scale, report)?;
     telegram::all(scale, report)
 }

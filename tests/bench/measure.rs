@@ -87,21 +87,24 @@ pub fn command_line(gateway: &Gateway, scale: Scale, report: &mut Report) -> Res
 }
 
 /// KiB a connected client, on this server.
-fn per_client(server: &Server, clients: usize) -> Result<f64> {
+pub fn per_client(
+    server: &Server,
+    clients: usize,
+    connect: fn(&Server, &str) -> Result<Client>,
+) -> Result<f64> {
     // One client first, so that what is set up once is not counted.
-    let _first = Client::connect(server, "first")?;
+    let _first = connect(server, "first")?;
     std::thread::sleep(Duration::from_millis(300));
     let before = memory(server.pid())?.0;
-    let held =
-        (0..clients).map(|n| Client::connect(server, &format!("idle-{n}"))).collect::<Result<Vec<_>>>()?;
+    let held = (0..clients).map(|n| connect(server, &format!("idle-{n}"))).collect::<Result<Vec<_>>>()?;
     std::thread::sleep(Duration::from_secs(1));
     let after = memory(server.pid())?.0;
     Ok((after - before) / held.len() as f64)
 }
 
 pub fn client_memory(scale: Scale, report: &mut Report) -> Result<()> {
-    let bare = per_client(&Server::limit(900)?, scale.idle_clients)?;
-    let own = per_client(&*Gateway::start(&Value::Null)?, scale.idle_clients)?;
+    let bare = per_client(&Server::limit(900)?, scale.idle_clients, Client::connect)?;
+    let own = per_client(&*Gateway::start(&Value::Null)?, scale.idle_clients, Client::connect)?;
     report.note(&format!("bare server: one idle client of {}", scale.idle_clients), bare, "KiB");
     report.note(&format!("one idle authenticated client of {}", scale.idle_clients), own, "KiB");
     report.at_most("one idle client, ratio to the bare server", own / bare, 1.5, "×");

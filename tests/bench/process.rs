@@ -19,6 +19,10 @@ pub struct Server {
 }
 
 impl Server {
+    pub fn of(child: Child, port: u16) -> Server {
+        Server { child, port }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

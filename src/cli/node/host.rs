@@ -139,8 +139,6 @@ impl Host {
         };
         self.told.clear();
         self.own.say(&format!("node host connected to {} as {}", self.target.url, link.node));
-        crate::sys::release_memory();
-        crate::sys::release_code();
         let mut work = Work::new();
         let over = link.serve(&self.own, &mut work);
         work.end();
@@ -185,6 +183,9 @@ impl Link {
         if now >= self.tells {
             self.tells = now + TELL;
             self.event(stats::EVENT, &stats::gather(&own.env))?;
+            // What only this needs, and what came before, is not kept until the next time.
+            crate::sys::release_memory();
+            crate::sys::release_code();
         }
         let until = self.tells.min(self.heard + SILENCE);
         let wait = until.saturating_duration_since(now).max(Duration::from_millis(1));
