@@ -18,20 +18,22 @@ pub const COMMAND: Command = Command {
     flags: &[FLAGS],
     examples: &[
         ("openclaw gateway discover", "List the gateways of this network"),
-        ("openclaw gateway discover --timeout 5000 --json", "Listen for five seconds, print JSON"),
+        ("openclaw gateway discover --timeout 5s --json", "Listen for five seconds, print JSON"),
     ],
     failure: "gateway discover failed: ",
     run,
 };
 
-const FLAGS: &[Flag] =
-    &[Flag::value("timeout", "<ms>", "Listen for this many milliseconds; default 2000, at most 60000"), JSON];
+const FLAGS: &[Flag] = &[
+    Flag::value("timeout", "<time>", "Listen for so long, as 5s or 500 (ms); default 2s, at most a minute"),
+    JSON,
+];
 
 const DEFAULT_MS: u64 = 2000;
 const MOST_MS: u64 = 60_000;
 
 fn run(context: &Context, args: &Args) -> Result<()> {
-    let time = args.positive("timeout")?.unwrap_or(DEFAULT_MS).min(MOST_MS);
+    let time = args.millis("timeout", 1)?.unwrap_or(DEFAULT_MS).min(MOST_MS);
     let beacons = browse(Duration::from_millis(time))?;
     if args.has("json") {
         let all: Vec<Value> = beacons.iter().map(member).collect();
