@@ -4,13 +4,15 @@ use super::events::text;
 use super::world::{Browser, Download};
 use crate::error::{Error, Result};
 use crate::json::json;
-use crate::parts::Parts;
+use crate::parts::{Parts, within};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Largest file that is taken, bytes.
 const MOST: f64 = 512e6;
+/// Bytes of a name, and of the ending that is kept of a longer one.
 const MAX_NAME: usize = 120;
+const MAX_ENDING: usize = 16;
 
 /// On the browser's thread.
 pub fn begun(browser: &Browser, params: &Value) {
@@ -51,13 +53,20 @@ fn is_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
 }
 
-/// What a server calls its file, as one of ours may be called.
+/// What a server calls its file, as one of ours may be called. A long name is cut before its ending, by which it is known
+/// what it is.
 fn name(suggested: &str) -> String {
     let last = suggested.rsplit(['/', '\\']).next().unwrap_or_default();
     let fits = |c: char| c.is_alphanumeric() || "._- ()".contains(c);
-    let name: String = last.chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_NAME).collect();
-    let name = name.trim_start_matches('.').trim().to_string();
-    if name.is_empty() { "download".to_string() } else { name }
+    let name: String = last.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+    let name = name.trim_start_matches('.').trim();
+    let ending = name.rfind('.').map(|at| name.tail(at)).filter(|ending| ending.len() <= MAX_ENDING);
+    match ending {
+        _ if name.is_empty() => "download".to_string(),
+        _ if name.len() <= MAX_NAME => name.to_string(),
+        Some(ending) => within(name, MAX_NAME - ending.len()).to_string() + ending,
+        None => within(name, MAX_NAME).to_string(),
+    }
 }
 
 /// Clicks what downloads, and waits for the file.
@@ -107,5 +116,28 @@ fn below(ctx: &Ctx, dir: &Path, path: &str) -> Result<PathBuf> {
     match given.file_name().filter(|_| is_there && !path.ends_with("..")) {
         Some(file) => Ok(dir.join(name(&file.to_string_lossy()))),
         None => Err(Error::invalid(format!("downloads lie in {}: give a file's name", ctx.env.display(dir)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i15_4_a_download_keeps_the_ending_of_its_name_however_long_that_is() {
+        let long = "x".repeat(300);
+        let wide = "漢".repeat(100);
+        for (given, want) in [
+            ("report.pdf".to_string(), "report.pdf".to_string()),
+            ("../../a b.bin".to_string(), "a b.bin".to_string()),
+            ("..\\..\\.hidden".to_string(), "hidden".to_string()),
+            ("a;b\u{202e}.txt".to_string(), "a_b_.txt".to_string()),
+            ("...".to_string(), "download".to_string()),
+            (format!("{long}.tar.gz"), format!("{}.gz", "x".repeat(117))),
+            (format!("{wide}.pdf"), format!("{}.pdf", "漢".repeat(38))),
+            (format!("a.{long}"), format!("a.{}", "x".repeat(118))),
+        ] {
+            assert_eq!(name(&given), want, "{given}");
+        }
     }
 }

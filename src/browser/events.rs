@@ -101,30 +101,6 @@ fn attached(browser: &Browser, parent: &str, params: &Value) {
     let session = text(params, "/sessionId");
     let target = text(params, "/targetInfo/targetId");
     let kind = text(params, "/targetInfo/type");
-    {
-        let mut world = browser.world();
-        match kind {
-            "page" => {
-                let used = world.tick();
-                let url = text(params, "/targetInfo/url").to_string();
-                world.front = target.to_string();
-                world.pages.retain(|page| page.target != target);
-                world.pages.push(Page {
-                    target: target.into(),
-                    main: target.into(),
-                    session: session.into(),
-                    url,
-                    used,
-                    ..Page::default()
-                });
-            }
-            "iframe" => {
-                let of = world.page_of(parent).map(|page| page.target.clone()).unwrap_or_default();
-                world.frames.insert(session.to_string(), (target.to_string(), of));
-            }
-            _ => {}
-        }
-    }
     let tell = |method: &str, params: Value| browser.cdp.tell(session, method, params);
     if matches!(kind, "page" | "iframe") {
         for domain in ["Page", "Runtime", "Log"] {
@@ -140,6 +116,29 @@ fn attached(browser: &Browser, parent: &str, params: &Value) {
         tell("Target.setAutoAttach", follow());
     }
     tell("Runtime.runIfWaitingForDebugger", none());
+    // Nobody leads it anywhere before it was told all this.
+    let mut world = browser.world();
+    match kind {
+        "page" => {
+            let used = world.tick();
+            let url = text(params, "/targetInfo/url").to_string();
+            world.front = target.to_string();
+            world.pages.retain(|page| page.target != target);
+            world.pages.push(Page {
+                target: target.into(),
+                main: target.into(),
+                session: session.into(),
+                url,
+                used,
+                ..Page::default()
+            });
+        }
+        "iframe" => {
+            let of = world.page_of(parent).map(|page| page.target.clone()).unwrap_or_default();
+            world.frames.insert(session.to_string(), (target.to_string(), of));
+        }
+        _ => {}
+    }
 }
 
 fn detached(browser: &Browser, session: &str) {

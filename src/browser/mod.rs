@@ -4,6 +4,7 @@
 //! Runs on the thread of whoever asks, which waits, never longer than its deadline; a browser that runs has one thread more,
 //! `gw-browser` (`life.rs`). Nothing is there before the first use. Knows no clients, no agents' turns and no sockets of ours.
 mod act;
+pub mod afar;
 mod ask;
 mod attach;
 mod cdp;
@@ -23,6 +24,7 @@ mod snapshot;
 mod status;
 mod stored;
 mod tabs;
+mod tree;
 mod world;
 
 pub use ask::{Asked, ask};

@@ -6,11 +6,14 @@
   const CONTENT = set('heading cell gridcell columnheader rowheader listitem article region main navigation');
   const NAMED_BY_CONTENT = set('button link heading option cell gridcell columnheader rowheader menuitem menuitemcheckbox menuitemradio radio checkbox switch tab treeitem tooltip');
   const UNSEEN = set('SCRIPT STYLE TEMPLATE NOSCRIPT HEAD META LINK TITLE BR WBR');
+  const OPAQUE = set('IMG CANVAS VIDEO AUDIO IFRAME FRAME TEXTAREA SVG svg');
   const INPUTS = {button: 'button', submit: 'button', reset: 'button', image: 'button', file: 'button', color: 'button', checkbox: 'checkbox', radio: 'radio', range: 'slider', number: 'spinbutton', search: 'searchbox', hidden: ''};
   const TAGS = {BUTTON: 'button', TEXTAREA: 'textbox', OPTION: 'option', H1: 'heading', H2: 'heading', H3: 'heading', H4: 'heading', H5: 'heading', H6: 'heading', UL: 'list', OL: 'list', MENU: 'list', LI: 'listitem', NAV: 'navigation', MAIN: 'main', ASIDE: 'complementary', ARTICLE: 'article', TABLE: 'table', TR: 'row', TD: 'cell', THEAD: 'rowgroup', TBODY: 'rowgroup', TFOOT: 'rowgroup', CAPTION: 'caption', P: 'paragraph', DIALOG: 'dialog', DETAILS: 'group', FIELDSET: 'group', OPTGROUP: 'group', HR: 'separator', PROGRESS: 'progressbar', METER: 'meter', OUTPUT: 'status', IFRAME: 'iframe', FRAME: 'iframe', SVG: 'img', BLOCKQUOTE: 'blockquote', CODE: 'code', EM: 'emphasis', STRONG: 'strong', FIGURE: 'figure', SUMMARY: 'button', DL: 'list', DT: 'term', DD: 'definition', SEARCH: 'search', VIDEO: 'video', AUDIO: 'audio', CANVAS: 'img'};
   const refs = new Map();
   const numbers = new WeakMap();
   let last = 0, active = null;
+  // Characters that are left, and how many of them a node takes at least where it is shown: what no longer fits is not looked at.
+  let left = Infinity, takes = () => 0;
 
   const tidy = (text) => text.replace(/[\s ]+/g, ' ').trim();
   const cut = (text, most) => text.length > most ? text.slice(0, most) + '…' : text;
@@ -39,7 +42,13 @@
   }
 
   const shown = (el) => el.checkVisibility({visibilityProperty: true});
-  const kids = (el) => el.tagName === 'SLOT' && el.assignedNodes().length ? el.assignedNodes() : (el.shadowRoot || el).childNodes;
+
+  function kids(el) {
+    if (el.tagName === 'SLOT' && el.assignedNodes().length) return el.assignedNodes();
+    const all = [];
+    for (let kid = (el.shadowRoot || el).firstChild; kid; kid = kid.nextSibling) all.push(kid);
+    return all;
+  }
 
   function words(node, most) {
     if (node.nodeType === 3) return node.data;
@@ -104,25 +113,29 @@
   }
 
   // A node of the tree is a text, or an element with what it holds.
-  function walk(el, pointed, into) {
-    const style = getComputedStyle(el);
-    if (attr(el, 'aria-hidden') === 'true' || UNSEEN.has(el.tagName)) return;
-    const isOption = el.tagName === 'OPTION' || el.tagName === 'OPTGROUP';
-    if (!isOption && style.display !== 'contents' && !el.checkVisibility()) return;
-    const isSeen = isOption || style.display === 'contents' || style.visibility === 'visible';
+  function walk(el, pointed, into, depth) {
+    if (left < 0) return;
+    const tag = el.tagName;
+    if (UNSEEN.has(tag) || attr(el, 'aria-hidden') === 'true') return;
+    // What a style says is asked for once: each answer is made anew.
+    const style = getComputedStyle(el), display = style.display;
+    const isOption = tag === 'OPTION' || tag === 'OPTGROUP', isContents = display === 'contents';
+    if (!isOption && !isContents && !el.checkVisibility()) return;
+    const isSeen = isOption || isContents || style.visibility === 'visible';
     const kind = isSeen ? role(el) : 'generic';
     if (kind === '') return;
     const points = isSeen && style.cursor === 'pointer';
     const isPlain = kind === 'generic' || kind === 'none';
     const isNode = !isPlain || (points && !pointed) || (isSeen && el.hasAttribute('tabindex') && el.tabIndex >= 0);
-    const isInline = style.display.startsWith('inline') || style.display === 'contents';
+    const isInline = isContents || display.startsWith('inline');
     const node = {el, kind: isPlain ? 'generic' : kind, name: isNode ? name(el, kind) : '', points: points && !pointed, kids: []};
+    if (isNode) left -= takes(node, depth);
     const inside = isNode ? node.kids : into;
     if (!isNode && !isInline) inside.push(null);
-    if (!['IMG', 'CANVAS', 'VIDEO', 'AUDIO', 'IFRAME', 'FRAME', 'TEXTAREA'].includes(el.tagName) && el.tagName.toUpperCase() !== 'SVG') {
+    if (!OPAQUE.has(tag)) {
       for (const kid of kids(el)) {
         if (kid.nodeType === 3) { if (isSeen && kid.data) inside.push(kid.data); }
-        else if (kid.nodeType === 1) walk(kid, pointed || points, inside);
+        else if (kid.nodeType === 1) walk(kid, pointed || points, inside, isNode ? depth + 1 : depth);
       }
     }
     if (!isNode) { if (!isInline) inside.push(null); return; }
@@ -147,7 +160,8 @@
 
   function tree(root) {
     const found = [];
-    walk(root, false, found);
+    walk(root, false, found, 1);
+    left = Infinity;
     return merge(found);
   }
 
@@ -159,7 +173,6 @@
 
   function refer(nodes, form) {
     const seen = new Map();
-    const listed = {};
     each(nodes, (node) => {
       if (!isReferred(node, form)) return;
       let number = numbers.get(node.el);
@@ -169,10 +182,7 @@
       node.nth = seen.get(key) || 0;
       seen.set(key, node.nth + 1);
       refs.set(node.ref, {el: new WeakRef(node.el), kind: node.kind, name: node.name, nth: node.nth, form});
-      listed[node.ref] = node.name ? {role: node.kind, name: node.name} : {role: node.kind};
-      if (node.nth) listed[node.ref].nth = node.nth;
     });
-    return listed;
   }
 
   const plain = (text) => /^[-?:,[\]{}#&*!|>'"%@`]|: |:$| #/.test(text) ? JSON.stringify(text) : text;
@@ -183,9 +193,13 @@
     const {form, interactive, compact} = options;
     active = document.activeElement === document.body ? null : document.activeElement;
     while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+    const isActing = (node) => INTERACTIVE.has(node.kind) || node.points || node.kind === 'iframe';
+    const isCounted = (node, depth) => (interactive ? isActing(node) : !compact) && !(options.depth && depth > options.depth);
+    left = options.most;
+    takes = (node, depth) => isCounted(node, depth) ? node.kind.length + node.name.length + 2 : 0;
     const nodes = tree(root);
-    const listed = refer(nodes, form);
-    const lines = [], frames = [];
+    refer(nodes, form);
+    const lines = [], frames = [], listed = {};
     let chars = 0, isFull = false, acting = 0;
     const has = (node) => typeof node === 'string' || Boolean(node.ref && (node.name || node.kind !== 'generic')) || node.kids.some(has);
     const put = (indent, text) => {
@@ -194,6 +208,11 @@
       if (chars + line.length > options.most) { isFull = true; return; }
       chars += line.length + 1;
       lines.push(line);
+    };
+    const list = (node) => {
+      if (isFull || !node.ref) return;
+      listed[node.ref] = node.name ? {role: node.kind, name: node.name} : {role: node.kind};
+      if (node.nth) listed[node.ref].nth = node.nth;
     };
     const head = (node) => {
       const own = marks(node.el, node.kind).map((mark) => ` [${mark}]`).join('');
@@ -206,10 +225,10 @@
     const show = (node, depth, indent) => {
       if (isFull || (options.depth && depth > options.depth)) return;
       if (typeof node === 'string') { if (!interactive) put(indent, '- text: ' + plain(cut(node, 5000))); return; }
-      const acts = INTERACTIVE.has(node.kind) || node.points || node.kind === 'iframe';
+      const acts = isActing(node);
       if (acts) acting++;
       if (interactive) {
-        if (acts) put(0, head(node));
+        if (acts) { put(0, head(node)); list(node); }
         if (node.kind === 'iframe') frames.push({ref: node.ref, line: lines.length - 1, indent: 2});
         for (const kid of node.kids) show(kid, depth + 1, 0);
         return;
@@ -220,6 +239,7 @@
       const text = own || (node.kids.length === 1 && typeof node.kids[0] === 'string' && url === null ? node.kids[0] : '');
       const isOpen = !text && (node.kids.length || url !== null);
       put(indent, head(node) + (text ? ': ' + plain(cut(text, 5000)) : isOpen ? ':' : ''));
+      list(node);
       if (node.kind === 'iframe') frames.push({ref: node.ref, line: lines.length - 1, indent: indent + 2});
       if (!isOpen) return;
       if (url !== null) put(indent + 2, '- /url: ' + plain(cut(url, 500)));

@@ -1,15 +1,15 @@
 //! Snapshots: a page as a list of what stands there, with a ref for what can be acted on; its frames within it. `page.js`
 //! makes the text of one document; here the documents of frames are put into their places.
 use super::ask::{Ctx, done};
-use super::cdp::{Wait, none};
+use super::cdp::Wait;
 use super::events::text;
 use super::page::{self, Frame};
 use super::tabs;
+use super::tree;
 use super::world::Browser;
 use crate::error::{Error, Result};
-use crate::json::{Put, json};
+use crate::json::{self, Put, json};
 use serde_json::{Map, Value};
-use std::time::Duration;
 
 const MAX_CHARS: usize = 80_000;
 const EFFICIENT_CHARS: usize = 10_000;
@@ -17,7 +17,10 @@ const EFFICIENT_DEPTH: u64 = 6;
 const MAX_FRAMES: usize = 20;
 const TRUNCATED: &str = "\n\n[...TRUNCATED - page too large]";
 /// Elements, and hundreds of characters, of a page that is still looked at as a whole.
-const MAX_WEIGHT: f64 = 200_000.0;
+pub const MAX_WEIGHT: f64 = 200_000.0;
+/// What is read of a document.
+const MAX_VALUES: usize = 400_000;
+const MAX_DEPTH: usize = 20;
 
 /// How a page is to be shown.
 #[derive(Clone)]
@@ -41,7 +44,7 @@ pub fn snapshot(ctx: &Ctx) -> Result<Value> {
         if ctx.text("mode") == Some("efficient") {
             return Err(Error::invalid("labels/mode=efficient require format=ai"));
         }
-        return aria(ctx);
+        return tree::aria(ctx);
     }
     let wish = wish(ctx, is_efficient);
     let (browser, target, session) = ctx.page()?;
@@ -114,13 +117,16 @@ impl Whole<'_> {
             "form": (if wish.is_role { "role" } else { "ai" }), "interactive": wish.interactive, "compact": wish.compact,
             "depth": wish.depth, "most": wish.most, "selector": wish.selector,
         });
-        let ask = format!("oc.weight() > {MAX_WEIGHT} ? null : oc.snapshot({options})");
+        // A text costs the browser less than the same as an object.
+        let ask = format!("oc.weight() > {MAX_WEIGHT} ? null : JSON.stringify(oc.snapshot({options}))");
         let told = page::value(self.browser, frame, &ask, self.wait)?;
-        if told.is_null() {
+        let Some(told) = told.as_str() else {
             return Err(Error::invalid(
                 "the page is too large to be shown: evaluate what is wanted of it, or take a screenshot",
             ));
-        }
+        };
+        let told = json::read(told, MAX_VALUES, MAX_DEPTH)
+            .map_err(|e| Error::unavailable(format!("the page cannot be read: {e}")))?;
         self.is_cut |= told.get("truncated").and_then(Value::as_bool) == Some(true);
         self.interactive += told.get("interactive").and_then(Value::as_u64).unwrap_or_default();
         let own = told.get("refs").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -165,45 +171,4 @@ impl Whole<'_> {
         let name = format!("f{}", self.frames.len());
         self.show(&inside, &name, &Wish { selector: None, ..wish.clone() }).ok()
     }
-}
-
-/// The accessibility tree as the browser has it, in its order.
-fn aria(ctx: &Ctx) -> Result<Value> {
-    let most = ctx.number("limit").map_or(500, |limit| limit.clamp(1.0, 2000.0) as usize);
-    let (browser, target, session) = ctx.page()?;
-    let wait = ctx.within(20_000, 60_000);
-    let weight = page::value(&browser, &page::main(&target, &session), "oc.weight()", &wait)?
-        .as_f64()
-        .unwrap_or_default();
-    if weight > MAX_WEIGHT / 10.0 {
-        return Err(Error::invalid("the page is too large for format=aria: use format=ai"));
-    }
-    let tree = browser.cdp.call(&session, "Accessibility.getFullAXTree", none(), &wait)?;
-    let all = tree.get("nodes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let by_id: std::collections::BTreeMap<&str, &Value> =
-        all.iter().map(|node| (text(node, "/nodeId"), node)).collect();
-    let mut waiting: Vec<(&Value, u64)> = all.first().map(|root| (root, 0)).into_iter().collect();
-    let mut nodes = Vec::new();
-    while let Some((node, depth)) = waiting.pop() {
-        if nodes.len() >= most {
-            break;
-        }
-        let mut shown = Map::new();
-        shown.put("ref", format!("ax{}", nodes.len() + 1));
-        shown.put("role", text(node, "/role/value"));
-        shown.put("name", text(node, "/name/value"));
-        for member in ["value", "description"] {
-            let said = node.get(member).and_then(|it| it.get("value")).filter(|it| !it.is_null());
-            let said = said.map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_string));
-            said.filter(|it| !it.is_empty()).into_iter().for_each(|it| shown.put(member, it));
-        }
-        node.get("backendDOMNodeId").into_iter().for_each(|id| shown.put("backendDOMNodeId", id.clone()));
-        shown.put("depth", depth);
-        nodes.push(Value::Object(shown));
-        let kids = node.get("childIds").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let kids = kids.iter().rev().filter_map(|id| by_id.get(id.as_str()?).copied());
-        waiting.extend(kids.map(|kid| (kid, depth + 1)));
-    }
-    let (_, url) = tabs::facts(&browser, &target, &wait.at_most(Duration::from_secs(3)));
-    Ok(done(&target, json!({"format": "aria", "url": url, "nodes": nodes})))
 }

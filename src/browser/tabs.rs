@@ -5,13 +5,19 @@ use super::events::text;
 use super::policy::{Policy, Verdict};
 use super::world::Browser;
 use crate::error::{Error, Kind, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a page may take to load, milliseconds.
 const LOAD: u64 = 20_000;
 const MOST_LOAD: u64 = 120_000;
+/// How long a new page may take until it tells of itself.
+const SET_UP: Duration = Duration::from_secs(10);
+/// How long the browser may take to tell what a page is called.
+const FACTS: Duration = Duration::from_secs(3);
+/// How long a tab that led nowhere may take to close.
+const CLOSE: Duration = Duration::from_secs(2);
 
 pub fn missing() -> Error {
     Error::not_found("tab not found")
@@ -56,13 +62,9 @@ fn make(browser: &Browser, wait: &Wait) -> Result<String> {
 
 /// Title and address as they are now.
 pub fn facts(browser: &Browser, target: &str, wait: &Wait) -> (String, String) {
-    let told = browser.cdp.call(
-        "",
-        "Target.getTargetInfo",
-        json!({"targetId": target}),
-        &wait.at_most(Duration::from_secs(3)),
-    );
-    match told {
+    // Also when all the time was taken by what came before.
+    let wait = Wait { until: Instant::now() + FACTS, cancel: wait.cancel.clone() };
+    match browser.cdp.call("", "Target.getTargetInfo", json!({"targetId": target}), &wait) {
         Ok(told) => {
             (text(&told, "/targetInfo/title").to_string(), text(&told, "/targetInfo/url").to_string())
         }
@@ -102,15 +104,19 @@ pub fn open(ctx: &Ctx) -> Result<Value> {
     let wait = ctx.within(LOAD, MOST_LOAD);
     let target = make(&browser, &wait)?;
     let session = touch(&browser, &target)?;
-    if url != "about:blank"
-        && let Err(error) = lead(&browser, &target, &session, url, &wait)
-    {
-        // Nobody knows of it yet.
-        browser.cdp.tell("", "Target.closeTarget", json!({"targetId": target}));
-        return Err(error);
+    let led = match url {
+        "about:blank" => Ok(true),
+        url => lead(&browser, &target, &session, url, &wait),
+    };
+    if led.is_err() {
+        // Nobody knows of it yet; nor is it the tab that was used last for who asks next. One that does not close is no matter.
+        let _ = shut(&browser, &target, &Wait { until: Instant::now() + CLOSE, cancel: wait.cancel.clone() });
     }
+    let is_loaded = led?;
     let (title, url) = facts(&browser, &target, &wait);
-    Ok(json!({"targetId": target, "title": title, "url": url, "type": "page"}))
+    let mut tab = json!({"targetId": target, "title": title, "url": url, "type": "page"});
+    tab.as_object_mut().filter(|_| !is_loaded).into_iter().for_each(|tab| tab.put("loading", true));
+    Ok(tab)
 }
 
 /// The session of a page that is used now, which is brought to the front.
@@ -226,6 +232,11 @@ fn lead(browser: &Browser, target: &str, session: &str, url: &str, wait: &Wait) 
 }
 
 fn lead_once(browser: &Browser, target: &str, session: &str, url: &str, wait: &Wait) -> Result<bool> {
+    // In a browser that has just begun a page may take longer to be set up than to be led elsewhere, of which it would then not
+    // tell. What it answers is no matter: one that crashes at that is led all the same.
+    if browser.world().page(target).is_some_and(|page| page.parsed == 0) {
+        let _ = order(&browser.cdp, session, "Page.enable", none(), &wait.at_most(SET_UP));
+    }
     let before = {
         let mut world = browser.world();
         let page = world.page(target).ok_or_else(missing)?;

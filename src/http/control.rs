@@ -2,7 +2,7 @@
 //! On the connection's own thread, which waits for the page.
 use crate::browser::{self, Asked};
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::{Auth, Exchange, Path, Route, Shape, path, refusal};
 use crate::json::{Put, json};
 use serde_json::{Map, Value};
@@ -37,6 +37,10 @@ fn serve(mut exchange: Exchange) -> Result<()> {
 }
 
 fn answer(exchange: &mut Exchange) -> Result<Value> {
+    // Here a look does something too: a page is fetched, a browser is started.
+    if exchange.head.get("sec-fetch-site") == Some("cross-site") {
+        return Err(Error::new(Kind::Forbidden, "refused: a page from elsewhere may not send this"));
+    }
     let kind = exchange.head.get("content-type").unwrap_or_default().to_ascii_lowercase();
     let is_json = kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
     if !exchange.body.is_empty() && !is_json {

@@ -9,7 +9,7 @@ pub mod canvas;
 mod connection;
 mod control;
 mod exchange;
-mod folder;
+pub mod folder;
 pub mod hooks;
 mod invoke;
 mod metrics;
@@ -240,6 +240,11 @@ fn find<'a>(
         return Ok(route);
     }
     let mut taken: Vec<&str> = known().flat_map(|route| route.methods.iter().copied()).collect();
+    if let [only] = routes
+        && only.path == Path::Any
+    {
+        taken = only.methods.to_vec();
+    }
     if taken.is_empty() {
         let is_off = path.is_some_and(|path| hooks::is_off(config, path));
         return Err(if is_off { hooks::off(config) } else { unknown(routes, config) });

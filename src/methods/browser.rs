@@ -1,12 +1,14 @@
-//! `browser.request`: the browser control service for clients. Done by a thread of its own, `gw-browse`, for a page may let
+//! `browser.request`: the browser control service for clients, this machine's or that of a node. Done by a thread of its own, `gw-browse`, for a page may let
 //! one wait; whoever asks is answered when it is done.
+use super::local;
 use crate::browser::{self, Asked};
-use crate::calls::Call;
+use crate::calls::{Call, Whom};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::params::{self, params};
 use crate::state::State;
 use crate::state::event::Answer;
+use crate::state::nodes::Link;
 use crate::threads;
 use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +20,9 @@ const MOST: usize = 16;
 /// How long one may take, milliseconds.
 const USUAL: f64 = 60_000.0;
 const LONGEST: f64 = 600_000.0;
+
+/// Who tells a node that its browser is meant.
+const WHOM: Whom = Whom { name: "browser", scopes: &["operator.write"], run: None };
 
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
@@ -48,23 +53,20 @@ pub fn request(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     let shared = state.shared.clone();
     let may_evaluate = call.caller.provenance.is_owners();
     let answer = call.clone();
+    let here = here(state);
     let work = move || {
         let _place = place;
         let time = asked.timeout_ms.as_f64().filter(|ms| *ms > 0.0).unwrap_or(USUAL).min(LONGEST);
         let until = Instant::now() + Duration::from_millis(time as u64);
-        let told = browser::ask(
-            &shared.config(),
-            &shared.env,
-            &Asked {
-                method: &method,
-                path: &path,
-                query: &asked.query,
-                body: &asked.body,
-                until,
-                cancel: &Cancel::new(),
-                may_evaluate,
-            },
-        );
+        let cancel = Cancel::new();
+        let (query, body) = (&asked.query, &asked.body);
+        let asked = Asked { method: &method, path: &path, query, body, until, cancel: &cancel, may_evaluate };
+        let config = shared.config();
+        let invoke = |params: Value| local::ask(&shared, &WHOM, "node.invoke", params, &cancel);
+        let told = browser::afar::chosen(&config, &here).and_then(|node| match node {
+            Some(node) => browser::afar::ask(&shared.env, &node, &asked, &invoke),
+            None => browser::ask(&config, &shared.env, &asked),
+        });
         call.answer(told.map(Into::into).map_err(on_the_wire));
     };
     let died = move |_| {
@@ -72,6 +74,15 @@ pub fn request(state: &mut State, call: Call, params: Value) -> Result<Answer> {
     };
     threads::spawn("gw-browse", STACK, work, died)?;
     Ok(Answer::Later)
+}
+
+/// Nodes that are here and have a browser: id, name.
+fn here(state: &State) -> Vec<(String, String)> {
+    let able = |(id, link): (String, Link)| {
+        let offers = link.about.commands.iter().any(|command| command == browser::afar::COMMAND);
+        offers.then(|| (id, link.about.display_name.clone().unwrap_or_default()))
+    };
+    state.nodes.here().into_iter().filter_map(able).collect()
 }
 
 /// What clients of the original know: a mistake of theirs, or something that is not to be had; with the words beside.

@@ -77,6 +77,10 @@ fn i15_4_the_control_port_takes_the_secret_alone_and_nobody_is_forged() {
     );
     let text = ask(&format!("POST /stop HTTP/1.1\r\n{host}{bearer}Content-Type: text/plain\r\n"), "{}");
     assert!(text.status == 400 && text.body.contains("application/json"), "{text:?}");
+    let put = ask(&format!("PUT /start HTTP/1.1\r\n{host}{bearer}"), "");
+    assert!(put.status == 405 && put.body.contains("use GET or POST or DELETE"), "{put:?}");
+    let foreign = ask(&format!("GET / HTTP/1.1\r\n{host}{bearer}Sec-Fetch-Site: cross-site\r\n"), "");
+    assert_eq!(foreign.status, 403, "{foreign:?}");
     let missing = ask(&format!("GET /nosuch HTTP/1.1\r\n{host}{bearer}"), "");
     assert!(missing.status == 404 && missing.body.trim() == "{\"error\":\"Not Found\"}", "{missing:?}");
     let none = Gateway::start(&Setup::config(json!({})));

@@ -3,6 +3,8 @@
 //! A short round runs with every test; `make test-browser` runs all (`OPENCLAW_BROWSER=all`). Where there is no Chromium that is
 //! said, and only what needs none is tried.
 mod acting;
+mod afar;
+mod ends;
 mod living;
 mod reading;
 mod site;
@@ -83,10 +85,12 @@ impl World {
         self.post("/act", body)
     }
 
-    /// Opens a page of the site.
+    /// Opens a page of the site, which is there then.
     fn open(&mut self, path: &str) -> String {
         let url = self.site.url(path);
-        self.post("/tabs/open", json!({"url": url}))["targetId"].as_str().unwrap().to_string()
+        let tab = self.post("/tabs/open", json!({"url": url}));
+        assert_eq!((&tab["url"], &tab["loading"]), (&json!(url), &Value::Null), "{tab}");
+        tab["targetId"].as_str().unwrap().to_string()
     }
 
     fn snapshot(&mut self) -> String {

@@ -67,6 +67,7 @@ fn page(path: &str, target: &str, port: u16) -> (&'static str, String, String) {
         "/file" => ("200 OK", "Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=\"../a b.bin\"\r\n".into(), "data".into()),
         "/away" => ("302 Found", "Location: http://127.0.0.2:1/secret\r\n".into(), String::new()),
         "/local" => whole("<title>Local</title><a href=\"file:///etc/passwd\">file</a><iframe src=\"http://127.0.0.2:1/\"></iframe>"),
+        "/near" => whole("<title>Near</title><p id=out>none</p><img src=\"http://127.0.0.2:1/a.png\" onerror=\"out.textContent = 'no picture'\"><iframe src=\"http://127.0.0.2:1/f\"></iframe>"),
         "/alerts" => whole("<title>Alerts</title><button onclick=\"for (;;) alert('again')\">Nag</button>"),
         "/endless" => whole("<title>Endless</title><script>setTimeout(() => location.reload(), 50)</script>"),
         "/big" => whole("<title>Big</title><main id=m></main><script>let h = ''; for (let i = 0; i < 1250; i++) h += `<div><h3>Item ${i}</h3><p>Some words about item ${i}</p><a href='/i/${i}'>Open ${i}</a></div>`; m.innerHTML = h</script>"),

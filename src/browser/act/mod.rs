@@ -71,9 +71,9 @@ pub fn act(ctx: &Ctx) -> Result<Value> {
         ctx.may_evaluate()?;
     }
     let (browser, target, session) = ctx.page()?;
-    browser.world().page(&target).ok_or_else(tabs::missing)?.check()?;
     let usual = if matches!(kind, "wait" | "scrollIntoView") { LONGER } else { USUAL };
     let on = On { ctx, browser, target, session, wait: ctx.within(usual, MOST) };
+    on.is_there()?;
     let before = on.dialogs();
     let mut said = act(&on)?;
     // What the page asked meanwhile was answered for whoever acts, who should know.
@@ -88,10 +88,26 @@ pub fn act(ctx: &Ctx) -> Result<Value> {
             .map(|page| page.dialogs.iter().rev().take(asked).cloned().collect::<Vec<_>>());
         said.put("dialogs", recent.unwrap_or_default());
     }
+    if kind != "close"
+        && on.browser.world().page(&on.target).is_none()
+        && let Some(said) = said.as_object_mut()
+    {
+        said.remove("url");
+        said.put("closed", true);
+    }
     Ok(done(&on.target, said))
 }
 
 impl On<'_> {
+    /// An error where the browser has ended or the page is gone or has crashed.
+    pub fn is_there(&self) -> Result<()> {
+        let mut world = self.browser.world();
+        match world.is_over {
+            true => Err(super::cdp::ended()),
+            false => world.page(&self.target).ok_or_else(tabs::missing)?.check(),
+        }
+    }
+
     fn dialogs(&self) -> usize {
         self.browser.world().page(&self.target).map_or(0, |page| page.dialogs_in_a_row)
     }

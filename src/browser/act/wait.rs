@@ -20,6 +20,7 @@ pub fn act_wait(on: &On) -> Result<Value> {
     if let Some(ms) = on.ctx.number("timeMs") {
         let until = Instant::now() + Duration::from_millis(ms.clamp(0.0, 60_000.0) as u64);
         while Instant::now() < until {
+            on.is_there()?;
             let left = until.saturating_duration_since(Instant::now());
             std::thread::sleep(left.min(on.wait.slice("wait")?));
         }
@@ -57,13 +58,16 @@ pub fn act_wait(on: &On) -> Result<Value> {
 /// Looks until it is so. A page on its way to another cannot be asked for a moment.
 fn until(on: &On, what: &str, look: impl Fn() -> Result<bool>) -> Result<()> {
     loop {
+        on.is_there()?;
         match look() {
             Ok(true) => return Ok(()),
             Err(e) if e.kind == Kind::Invalid || e.kind == Kind::Aborted => return Err(e),
             _ => {}
         }
         if on.wait.is_over() {
-            on.wait.slice(what)?;
+            if on.wait.cancel.reason().is_some() {
+                return Err(on.wait.cancel.error());
+            }
             return Err(Error::new(Kind::AgentTimeout, format!("TimeoutError: {what} did not come")));
         }
         std::thread::sleep(LOOK);

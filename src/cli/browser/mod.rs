@@ -1,5 +1,7 @@
 //! `openclaw browser ...`: a browser driven by hand. Each command is one request to the gateway's control service, by
 //! `browser.request`: a row says which, and what of the command line goes along.
+mod shown;
+
 use super::link::rpc;
 use super::parse::Args;
 use super::{Command, Context, Flag, JSON, Positional};
@@ -237,58 +239,18 @@ fn read(name: &str, word: &str, how: As) -> Result<Value> {
     }
 }
 
-fn ask(context: &Context, args: &Args, method: &str, path: &str, body: Map<String, Value>) -> Result<()> {
+fn ask(context: &Context, args: &Args, method: &str, path: &str, mut body: Map<String, Value>) -> Result<()> {
     let mut query = Map::new();
     args.value("browser-profile").into_iter().for_each(|name| query.put("profile", name));
-    let time = args.millis("timeout", 1)?.unwrap_or(USUAL_MS);
+    let time = args.millis("timeout", 1)?;
+    time.into_iter().for_each(|time| body.put("timeoutMs", time));
+    let time = time.unwrap_or(USUAL_MS);
     let params = json!({"method": method, "path": path, "query": query, "body": body, "timeoutMs": time});
-    // The gateway says itself when its time is over.
-    let told = rpc::call_within(context, args, "browser.request", &params, time.saturating_add(5000))?;
-    match args.has("json") {
-        true => context.out.json(&told),
-        false => show(context, &told),
+    let told = rpc::call_told_within(context, args, "browser.request", &params, time)?;
+    if args.has("json") {
+        context.out.json(&told);
+        return Ok(());
     }
+    shown::show(context, path, &told);
     Ok(())
-}
-
-/// For people: what there is to read of an answer, else that it is done.
-fn show(context: &Context, told: &Value) {
-    let text = |name: &str| told.get(name).and_then(Value::as_str);
-    if let Some(page) = text("snapshot") {
-        return context.out.text(&format!("{page}\n"));
-    }
-    let rows = ["tabs", "profiles", "messages", "errors", "requests", "cookies", "nodes"];
-    if let Some(rows) = rows.iter().find_map(|name| told.get(*name)?.as_array()) {
-        if rows.is_empty() {
-            return context.out.line("none");
-        }
-        return rows.iter().for_each(|row| context.out.line(line(row)));
-    }
-    if let Some(path) = text("path").or_else(|| told.pointer("/download/path")?.as_str()) {
-        return context.out.line(context.env.display(std::path::Path::new(path)));
-    }
-    if let Some(result) = told.get("result") {
-        return context.out.line(result.as_str().map_or_else(|| result.to_string(), str::to_string));
-    }
-    match told.as_object().filter(|all| all.contains_key("running") && !all.contains_key("ok")) {
-        Some(all) => {
-            all.iter().for_each(|(name, value)| context.out.line(format!("{name}: {}", word(value))))
-        }
-        None => context.out.line(text("url").map_or("ok".to_string(), |url| format!("ok: {url}"))),
-    }
-}
-
-/// The members of a row, one behind the other.
-fn line(row: &Value) -> String {
-    let members =
-        row.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null() && !value.is_object());
-    members.map(|(_, value)| word(value)).collect::<Vec<_>>().join("  ")
-}
-
-fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_string(),
-        other => other.to_string(),
-    }
 }

@@ -90,18 +90,22 @@ pub fn deadline(context: &Context, args: &Args) -> Result<Deadline> {
 
 /// Connects, calls `method` once and gives its payload.
 pub fn call(context: &Context, args: &Args, method: &str, params: &Value) -> Result<Value> {
-    call_within(context, args, method, params, DEFAULT_TIMEOUT_MS)
+    Talk::new(context, args).call(method, params)
 }
 
-/// The same with another limit, where `--timeout` sets none.
-pub fn call_within(
+/// The same with another limit, where `--timeout` sets none, of which the gateway is told and says itself when it is over:
+/// an answer is waited for a moment longer.
+pub fn call_told_within(
     context: &Context,
     args: &Args,
     method: &str,
     params: &Value,
     usual_ms: u64,
 ) -> Result<Value> {
-    Talk::new(context, args).call_within(method, params, usual_ms)
+    const BESIDE_MS: u64 = 5000;
+    let mut talk = Talk::new(context, args);
+    talk.beside_ms = BESIDE_MS;
+    talk.call_within(method, params, usual_ms)
 }
 
 /// One request on an open session.

@@ -14,12 +14,14 @@ use serde_json::Value;
 pub struct Talk<'a> {
     pub context: &'a Context,
     pub args: &'a Args,
+    /// An answer is waited for so much longer than the limit.
+    pub beside_ms: u64,
     open: Option<(Target, Session)>,
 }
 
 impl<'a> Talk<'a> {
     pub fn new(context: &'a Context, args: &'a Args) -> Talk<'a> {
-        Talk { context, args, open: None }
+        Talk { context, args, beside_ms: 0, open: None }
     }
 
     /// Calls `method` and gives its payload.
@@ -31,7 +33,7 @@ impl<'a> Talk<'a> {
     pub fn call_within(&mut self, method: &str, params: &Value, usual_ms: u64) -> Result<Value> {
         let (context, args) = (self.context, self.args);
         let millis = args.millis("timeout", 1)?.unwrap_or(usual_ms);
-        let deadline = Deadline::after(context.started, millis);
+        let deadline = Deadline::after(context.started, millis.saturating_add(self.beside_ms));
         // A file that cannot be used hides no gateway from who only looks.
         let named = if rpc::reads(method) { None } else { Some(rpc::target(context, args)?.0) };
         let waits =

@@ -8,7 +8,7 @@ use crate::sessions::attachments::image_type;
 use crate::sessions::message;
 use crate::tools::{Context, Output};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a picture that a model is shown, and of anything that is kept.
 const SHOWN: usize = 5_000_000;
@@ -21,9 +21,13 @@ pub fn picture(context: &Context, given: &Value) -> Result<Output> {
     let kind = image_type(&bytes).ok_or_else(none)?;
     let ending = kind.strip_prefix("image/").unwrap_or("png").replace("jpeg", "jpg");
     let path = keep(context, &bytes, &ending)?;
-    let pictures = if bytes.len() <= SHOWN { vec![message::image(data, kind)] } else { Vec::new() };
-    let text = format!("MEDIA:{}", path.display());
-    Ok(Output { pictures, ..Output::text(text).about("picture") })
+    Ok(shown(&path, kind, bytes.len(), data).about("picture"))
+}
+
+/// A picture that is kept: its place as text, and the picture itself, in base64, if it is not too large to be shown.
+pub fn shown(path: &Path, kind: &str, size: usize, data: &str) -> Output {
+    let pictures = if size <= SHOWN { vec![message::image(data, kind)] } else { Vec::new() };
+    Output { pictures, ..Output::text(format!("MEDIA:{}", path.display())) }
 }
 
 /// A recording: its place.

@@ -2,13 +2,19 @@
 //!
 //! For the owner's own turns: a browser holds what he is logged in to. Whatever a page says comes in the envelope of foreign
 //! text (SEC-34).
-use crate::browser::{self, Asked};
+use crate::browser::{self, Asked, afar};
 use crate::calls::Provenance;
+use crate::device::encoding::base64;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::json::{Put, json};
+use crate::sessions::attachments::image_type;
+use crate::tools::devices::{media, node};
+use crate::tools::talks::reach;
 use crate::tools::{Context, Output, Tool, text};
 use crate::untrusted;
 use serde_json::{Map, Value};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub const TOOL: Tool = Tool {
@@ -41,6 +47,9 @@ pub const TOOL: Tool = Tool {
     time: |_, arguments| time(arguments) + Duration::from_secs(10),
     run,
 };
+
+/// Bytes of a picture that is read.
+const MAX_PICTURE: u64 = 20_000_000;
 
 /// A first start takes its time too.
 fn time(arguments: &Value) -> Duration {
@@ -85,7 +94,12 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
         cancel: &context.cancel,
         may_evaluate: context.provenance.is_owners(),
     };
-    let told = browser::ask(&context.config, &context.settings.env, &asked)?;
+    let env = &context.settings.env;
+    let here = if node::are_paired(env) { afar::able(&node::all(context)?) } else { Vec::new() };
+    let told = match afar::chosen(&context.config, &here)? {
+        Some(there) => afar::ask(env, &there, &asked, &|params| reach::ask(context, "node.invoke", params))?,
+        None => browser::ask(&context.config, env, &asked)?,
+    };
     say(action, told)
 }
 
@@ -146,17 +160,21 @@ fn route(action: &str, arguments: &Value) -> Result<(&'static str, String, Membe
     Ok((method, path.to_string(), members))
 }
 
+/// What the browser has made a picture of.
+fn picture(path: &str) -> Result<Output> {
+    let path = Path::new(path);
+    let bytes = files::read_bytes(path, MAX_PICTURE).map_err(|e| Error::io("read the picture", e))?;
+    let kind = image_type(&bytes).ok_or_else(|| Error::unavailable("the browser made no picture"))?;
+    Ok(media::shown(path, kind, bytes.len(), &base64(&bytes)))
+}
+
 /// What the model reads.
 fn say(action: &str, told: Value) -> Result<Output> {
     let part = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default();
     let about = part("url").to_string();
     let shown = match action {
         "status" | "start" | "stop" | "profiles" => return Ok(Output::json(&told)),
-        "screenshot" => {
-            return Ok(
-                Output::text(format!("MEDIA:{}\nThe tool image looks at it.", part("path"))).about(about)
-            );
-        }
+        "screenshot" => return Ok(picture(part("path"))?.about(about)),
         "pdf" => return Ok(Output::text(format!("FILE:{}", part("path"))).about(about)),
         "snapshot" if told.get("snapshot").is_some() => {
             let head = format!("targetId {}", part("targetId"));
