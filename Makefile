@@ -41,7 +41,7 @@ CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo watch install interop test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo watch install cross cross-check cross-test interop test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -56,6 +56,18 @@ static:
 	@binary=$$($(STATIC_FLAGS) $(CARGO) build --release --target $(TRIPLE) --message-format=json-render-diagnostics \
 	2>/dev/null | $(EXECUTABLE)) && "$$binary" --version && ls -l "$$binary"
 
+# Static musl binaries for seven processors, or for TARGET=armv6, into dist/ (docs/targets.md); QUICK=1, TWICE=1.
+cross:
+	@build/cross/build.sh $(TARGET)
+
+# Only the types, for the poorest of them (32 bits, nothing to count to 64 with) or for TARGET: minutes instead of an hour.
+cross-check:
+	@build/cross/build.sh --check $(or $(TARGET),mipsel)
+
+# What `make cross` built lives a gateway's life under emulators; UNITS=1 runs unit tests there too.
+cross-test:
+	@build/cross/test.sh $(TARGET)
+
 test:
 	$(CARGO) test
 
@@ -65,9 +77,13 @@ fmt-check:
 lint:
 	$(CARGO) clippy --all-targets -- -D warnings
 
-# The budgets of the static release binary in about 20 s; `make bench` measures them in full.
+# The budgets of the static release binary in about 20 s, and of what `make cross` built for this machine, if it did;
+# `make bench` measures them in full.
+CROSSED = $(wildcard $(CURDIR)/dist/openclaw-*-$(MUSL))
 budgets:
 	$(STATIC_FLAGS) $(CARGO) bench --target $(TRIPLE) --bench bench -- --quick
+	@for binary in $(CROSSED); do echo "The same of $$binary:"; OPENCLAW_BENCH_BINARY="$$binary" \
+	$(STATIC_FLAGS) $(CARGO) bench --target $(TRIPLE) --bench bench -- --quick || echo "(limits are of the build above)"; done
 
 bench:
 	$(STATIC_FLAGS) $(CARGO) bench --target $(TRIPLE) --bench bench

@@ -116,7 +116,11 @@ fn host_zone() -> TimeZone {
         return zone;
     }
     let zone = if env::names_a_zone() { None } else { local_zone(Path::new("/etc/localtime")) };
-    let zone = zone.unwrap_or_else(TimeZone::system);
+    let zone = zone.unwrap_or_else(|| match TimeZone::system() {
+        // Routers have no zone database: their zone is a rule in a file.
+        unknown if unknown.is_unknown() => ruled_zone(&RULES.map(Path::new)).unwrap_or(unknown),
+        zone => zone,
+    });
     *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), zone.clone()));
     zone
 }
@@ -126,6 +130,19 @@ fn local_zone(link: &Path) -> Option<TimeZone> {
     let file = std::fs::canonicalize(link).ok()?;
     let (_, name) = file.to_str()?.split_once("zoneinfo/")?;
     TimeZone::tzif(name, &std::fs::read(&file).ok()?).ok()
+}
+
+/// Where OpenWrt (the first is a link to the second there) and other small systems keep the zone as a rule.
+const RULES: [&str; 2] = ["/etc/TZ", "/tmp/TZ"];
+
+/// The zone of a rule, as `CET-1CEST,M3.5.0,M10.5.0/3`, from the first of these files that holds one; by a name too, where it
+/// can be read.
+fn ruled_zone(files: &[&Path]) -> Option<TimeZone> {
+    files.iter().find_map(|file| {
+        let text = std::fs::read_to_string(file).ok()?;
+        let text = text.lines().next()?.trim().trim_start_matches(':');
+        named_zone(text).or_else(|| TimeZone::posix(text).ok())
+    })
 }
 
 /// The zone of an IANA name. Its file is read by name, so that the names of all others are not; may read files.
@@ -186,6 +203,25 @@ mod tests {
         assert_eq!(zone.iana_name(), Some("Etc/UTC"));
         assert!(local_zone(&dir.join("none")).is_none());
         assert_eq!(zoned(0, Some("Asia/Tokyo")).hour(), 9);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    // OpenWrt: `/etc/TZ`, no database, `/etc/localtime` a link to nowhere.
+    #[test]
+    fn a_host_without_a_database_says_its_zone_by_a_rule() {
+        let dir = std::env::temp_dir().join(format!("rules-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (empty, rule, name) = (dir.join("empty"), dir.join("rule"), dir.join("name"));
+        std::fs::write(&empty, "").unwrap();
+        std::fs::write(&rule, "CET-1CEST,M3.5.0,M10.5.0/3\n").unwrap();
+        std::fs::write(&name, "UTC\n").unwrap();
+        let zone = ruled_zone(&[&dir.join("none"), &empty, &rule]).unwrap();
+        let at = |iso: &str| show(&timestamp(parse_iso(iso).unwrap()).to_zoned(zone.clone()), "%H:%M %Z");
+        assert_eq!(at("2026-03-29T00:59:59Z"), "01:59 CET");
+        assert_eq!(at("2026-03-29T01:00:00Z"), "03:00 CEST");
+        assert_eq!(at("2026-10-25T01:00:00Z"), "02:00 CET");
+        assert_eq!(ruled_zone(&[&name]).unwrap().iana_name(), Some("UTC"));
+        assert!(ruled_zone(&[&empty]).is_none());
         std::fs::remove_dir_all(dir).unwrap();
     }
 

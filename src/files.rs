@@ -214,7 +214,8 @@ pub fn private_options() -> OpenOptions {
 
 /// A name beside `path` that no other writer uses at the same time.
 fn temp_path(path: &Path) -> PathBuf {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use crate::counter::AtomicU64;
+    use std::sync::atomic::Ordering;
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));

@@ -16,6 +16,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod counter;
 mod cron;
 mod deliveries;
 mod device;

@@ -3,7 +3,8 @@
 //! Any thread counts, without a lock and in no order (`Relaxed`); nothing in the program decides by these numbers. Who
 //! changes what a gauge tells sets it; what is known elsewhere at any moment is set when somebody asks (`state/health.rs`).
 use crate::clock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::counter::AtomicU64;
+use std::sync::atomic::Ordering;
 
 /// Methods that are counted one by one. More would share the last place: a test of their table says when.
 pub const METHODS: usize = 160;

@@ -126,7 +126,10 @@ pub fn keep_standard_descriptors() {
     #[cfg(target_os = "linux")]
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
-        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32);
+        if libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) != 0 {
+            // Before Linux 5.9: those that any program may have without asking for more.
+            (3..1024).for_each(|fd| _ = libc::close(fd));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
         "charset",
         "clean",
         "clock",
+        "counter",
         "dotenv",
         "env",
         "error",

@@ -205,6 +205,8 @@ mod nodes_pairing;
 mod nodes_tools;
 #[cfg(test)]
 mod odd_settings;
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+mod old_kernels;
 #[cfg(test)]
 mod onboard;
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What the turns that one message causes may cost together: tokens, rounds of tools, and asking for more turns than there
 //! may be. Counted by their threads after each answer of a model, and by the state thread; a clone is the same purse.
+use crate::counter::AtomicU64;
 use crate::error::{Error, Kind, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Turns that were asked for and refused before no turn of the family goes on: it was told often enough.
 const MAX_REFUSED: u64 = 50;

@@ -3,6 +3,7 @@
 //! Any thread may call and waits for its answer until its deadline; one thread reads. Who writes holds the socket for that
 //! message, five seconds at most: a browser that does not read is hung.
 use crate::cancel::{Cancel, SLICE};
+use crate::counter::AtomicU64;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::upgrade;
 use crate::ids;
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -15,13 +15,14 @@ use super::queue::Queue;
 pub use super::queue::{Frame, Work};
 use super::wake::Wake;
 use crate::clock;
+use crate::counter::AtomicU64;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::protocol::close::Close;
 use crate::protocol::events::Backlog;
 use crate::protocol::pieces::Pieces;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What became of a push.

@@ -2,11 +2,12 @@
 //! whoever asks whether something can be sent. In memory, for the life of a generation.
 use crate::channels::gate;
 use crate::clock;
+use crate::counter::AtomicU64;
 use crate::deliveries::Login;
 use crate::json::{Put, json};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Chats of an account of which it is told that messages were passed over.

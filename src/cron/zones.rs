@@ -19,7 +19,7 @@ pub fn read(name: &str) -> Result<TimeZone> {
     let zone = offset(name).or_else(|| clock::named_zone(name)).ok_or_else(|| {
         Error::invalid(format!(
             "schedule.tz {} is not known on the gateway's host: name one as Europe/Berlin, UTC or +02:00 (the names come \
-             with the system's package tzdata)",
+             with the system's package tzdata, on OpenWrt zoneinfo-core and its continents)",
             crate::logging::quoted(name)
         ))
     })?;

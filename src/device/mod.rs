@@ -60,8 +60,9 @@ pub fn records(path: &Path) -> Result<Map<String, Value>> {
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use crate::counter::AtomicU64;
     use std::path::PathBuf;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::Ordering;
 
     /// A state directory of one test, removed at its end.
     pub struct StateDir(pub PathBuf);

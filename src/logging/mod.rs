@@ -16,6 +16,7 @@ pub use file::latest;
 pub use secrets::{Redactor, quoted};
 
 use crate::config::Config;
+use crate::counter::AtomicU64;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::{clock, threads};
@@ -24,7 +25,7 @@ use file::LogFile;
 use flood::{Flood, Verdict};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use super::{approvals, subagents, turns};
 use crate::calls::outbox::Work;
 use crate::calls::{Call, Caller, EXEC_TOLD, Provenance, Reply, SUBAGENT_SPAWN, Said, TURN_MAY, Whom};
 use crate::cancel::{Cancel, SLICE};
+use crate::counter::AtomicU64;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::methods::{self, Run};
@@ -16,7 +17,7 @@ use crate::state::shared::Shared;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Most values in an answer: transcripts of models' making are told here too.
 const MAX_VALUES: usize = 200_000;

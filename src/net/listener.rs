@@ -9,6 +9,7 @@
 //! honest burst loses none.
 mod parked;
 use crate::calls::outbox::is_not_now;
+use crate::counter::AtomicU64;
 use crate::door::parked::{BUSY, GRACE, Parked};
 use crate::net::connection::{self, Service};
 use crate::net::descriptors;
@@ -22,7 +23,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Newcomers of all addresses that are parked.

@@ -4,11 +4,12 @@ use super::cage::Walls;
 use super::child::{Input, kill_group};
 use super::kept::Kept;
 use super::list;
+use crate::counter::AtomicU64;
 use crate::error::{Error, Result};
 use crate::{clock, threads};
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -5,6 +5,7 @@
 //! call's thread is told by its own stop flag and left to end by itself, and the model gets an error result.
 use super::{Context, Output, Tool, arguments, serves};
 use crate::cancel::{Cancel, Reason, SLICE};
+use crate::counter::AtomicU64;
 use crate::error::Result;
 use crate::metrics::{self, Metric};
 use crate::models::provider::ToolCall;
@@ -13,7 +14,7 @@ use crate::threads;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Calls of one run at the same time.

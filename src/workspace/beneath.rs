@@ -2,6 +2,7 @@
 //!
 //! For whichever thread does the work; never the state thread. Linux does the whole check in one `openat2`; where
 //! that is missing the path is walked part by part without following links, so no race can slip a link in between.
+use crate::counter::AtomicU64;
 use crate::error::{Error, Result};
 use crate::files::quirks;
 use rustix::fd::OwnedFd;
@@ -11,7 +12,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Entries of one directory that `list` looks at.
 const MAX_LISTED: usize = 10_000;

@@ -1,6 +1,6 @@
 //! What is measured without a model: size, start, memory, round trips, fan-out, flooding, the command line.
 use crate::load::{Client, millis, round_trips as trips};
-use crate::process::{BINARY, Gateway, Server, TOKEN, command, cpu, memory, peak};
+use crate::process::{Gateway, Server, TOKEN, binary, command, cpu, memory, peak};
 use crate::report::{Report, median, quantile};
 use crate::{Result, Scale};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 pub fn size(report: &mut Report) -> Result<()> {
-    let bytes = std::fs::metadata(BINARY)?.len() as f64;
+    let bytes = std::fs::metadata(binary())?.len() as f64;
     // The budget of all that is to come is 7.0 MB. With channels, the page, HTTP APIs and TLS it is passed; this holds what they cost
     // until it is saved.
     report.at_most("binary", bytes / 1e6, 10.2, "MB");

@@ -6,11 +6,21 @@ use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub const TOKEN: &str = "bench-token-90ab12cd34ef";
-pub const BINARY: &str = env!("CARGO_BIN_EXE_openclaw");
+
+/// The release binary, or another that `OPENCLAW_BENCH_BINARY` names.
+#[expect(clippy::disallowed_methods, reason = "the bench's own setting, not the program's")]
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match std::env::var_os("OPENCLAW_BENCH_BINARY") {
+        Some(path) if !path.is_empty() => path.into(),
+        _ => env!("CARGO_BIN_EXE_openclaw").into(),
+    })
+}
 
 /// A child that is killed when dropped.
 pub struct Server {
@@ -105,7 +115,7 @@ impl Drop for Gateway {
 
 /// The release binary with a home of its own and nothing else in its environment.
 pub fn command(dir: &Path) -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.env_clear().env("HOME", dir).env("PATH", "/usr/bin:/bin").env("TMPDIR", dir).stdin(Stdio::null());
     command
 }

@@ -12,6 +12,7 @@ use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, file};
 use crate::calls::Whom;
 use crate::cancel::Cancel;
+use crate::counter::AtomicU64;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::parts::within;
@@ -23,7 +24,7 @@ use serde_json::{Map, Value};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 const STACK: usize = 256 << 10;
 /// How long the owner has.
