@@ -162,3 +162,34 @@ fn i16_10_a_saved_source_is_a_new_gateway_and_one_that_does_not_build_none() {
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "the gateway ends with it");
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[test]
+fn i16_1_a_target_that_is_not_one_is_told_with_those_that_are() {
+    let make = |arguments: &[&str]| {
+        let done =
+            Command::new("make").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(!done.status.success());
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let said = make(&["cross", "TARGET=sparc"]);
+    assert!(
+        said.contains("TARGET=sparc is none of these: x86_64 (x86_64-unknown-linux-musl), aarch64"),
+        "{said}"
+    );
+    let dir = new_dir();
+    let said = make(&["cross-test", "TARGET=armv6", &format!("DIST={}", dir.display())]);
+    assert!(said.contains("-arm-unknown-linux-musleabihf is missing: make cross TARGET=arm-"), "{said}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+// What a dynamic program is told; a static one passes where `make cross` built it.
+#[test]
+fn i16_1_a_binary_that_asks_for_a_loader_is_no_build_for_a_target() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/cross/verify.sh");
+    let verify = |target: &str| {
+        let done = Command::new(&script).args([target, env!("CARGO_BIN_EXE_openclaw")]).output().unwrap();
+        (done.status.success(), String::from_utf8(done.stderr).unwrap())
+    };
+    let (is_good, said) = verify("x86_64-unknown-linux-musl");
+    assert!(!is_good && said.contains("it asks for a loader"), "{said}");
+}

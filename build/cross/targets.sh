@@ -15,7 +15,7 @@ mips-unknown-linux-musl        mips            qemu-mips-static    24Kc
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # The toolchain, what it builds and what it remembers: about 4 GB.
 cache=${OPENCLAW_CROSS:-$root/target/cross}
-dist=$root/dist
+dist=${DIST:-$root/dist}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
 
 fail() {
