@@ -220,6 +220,8 @@ mod owner_place;
 #[cfg(test)]
 mod owner_tools;
 #[cfg(test)]
+mod packages;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod page_root;
@@ -257,6 +259,8 @@ mod scopes;
 mod secret_files;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod service_places;
 #[cfg(test)]
 mod session_ids;
 #[cfg(test)]

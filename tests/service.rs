@@ -11,12 +11,12 @@ use std::process::{Command, Output};
 const CANARY: &str = "canary-7d1e5b0c9a8f4e63";
 
 /// A home with stand-ins on PATH.
-struct Desk {
-    dir: PathBuf,
+pub struct Desk {
+    pub dir: PathBuf,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub fn new() -> Desk {
         let dir = new_dir();
         std::fs::create_dir_all(dir.join("bin")).unwrap();
         std::fs::create_dir_all(dir.join("home/.openclaw")).unwrap();
@@ -48,7 +48,7 @@ impl Desk {
         self.dir.join("home")
     }
 
-    fn set(&self, file: &str, text: &str) {
+    pub fn set(&self, file: &str, text: &str) {
         std::fs::write(self.dir.join(file), text).unwrap();
     }
 
@@ -57,7 +57,7 @@ impl Desk {
         format!("{}:/usr/bin:/bin", self.dir.join("bin").display())
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = command(&self.dir);
         command.env("PATH", self.search());
         command.env("OPENCLAW_SERVICE_ROOT", self.dir.join("root")).args(args);
@@ -67,25 +67,25 @@ impl Desk {
         command
     }
 
-    fn run(&self, args: &[&str]) -> (i32, String, String) {
+    pub fn run(&self, args: &[&str]) -> (i32, String, String) {
         let output: Output = self.command(args).output().unwrap();
         let (stdout, stderr) = text(&output);
         (output.status.code().unwrap(), stdout, stderr)
     }
 
-    fn ok(&self, args: &[&str]) -> String {
+    pub fn ok(&self, args: &[&str]) -> String {
         let (code, stdout, stderr) = self.run(args);
         assert_eq!(code, 0, "{args:?}\n{stdout}\n{stderr}");
         stdout
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub fn json(&self, args: &[&str]) -> Value {
         let text = self.ok(&[args, &["--json"]].concat());
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{args:?}: {e} in {text}"))
     }
 
     /// What was run since the last look, without the questions.
-    fn calls(&self) -> Vec<String> {
+    pub fn calls(&self) -> Vec<String> {
         let path = self.dir.join("calls");
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         std::fs::write(&path, "").unwrap();
@@ -98,7 +98,7 @@ impl Desk {
         self.home().join(".config/systemd/user").join(name)
     }
 
-    fn read(&self, path: &Path) -> String {
+    pub fn read(&self, path: &Path) -> String {
         std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 }
@@ -110,7 +110,7 @@ impl Drop for Desk {
     }
 }
 
-const ENABLED: &str =
+pub const ENABLED: &str =
     "ActiveState=active\nSubState=running\nMainPID=42\nExecMainStatus=0\nUnitFileState=enabled\n";
 
 #[test]

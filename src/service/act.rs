@@ -59,10 +59,18 @@ pub fn install(env: &Env, place: &Place, mut install: Install) -> Result<Report>
         warnings.extend(doubts.unwrap_or_else(|error| vec![error.message().to_string()]));
         return Ok(Report { warnings, ..already(env, place, before, asked) });
     }
+    if let (Some(how), true) = (&before.packaged, install.force) {
+        return Err(Error::usage(format!(
+            "{} comes with a package, which writes it; own settings go beside it (docs/packages.md), to remove it: {how}",
+            place.path.display()
+        )));
+    }
     // A service that could only fail is not installed.
     let nothing = if warnings.is_empty() { "" } else { "the token was stored, but " };
     warnings.extend(doubts.map_err(|e| e.context(format_args!("{nothing}nothing was installed")))?);
-    put::write(env, place, &text, &before)?;
+    if before.packaged.is_none() {
+        put::write(env, place, &text, &before)?;
+    }
     let mut lines = vec![format!("Installed {}: {}", noun(place.manager), place.path.display())];
     if place.manager == Manager::Launchd {
         files::private_dir(Path::new(&spec.logs))?;
@@ -124,7 +132,11 @@ fn already(env: &Env, place: &Place, mut service: Inspection, asked: Option<u16>
         lines.push(format!("{} differs from what would be installed now:", place.path.display()));
         lines.extend(service.drift.iter().map(|line| format!("  {line}")));
     }
-    let mut hints = vec![format!("Reinstall with: {}", env.command(&format!("{word} install --force")))];
+    let mut hints = Vec::new();
+    match &service.packaged {
+        Some(how) => lines.push(format!("It comes with a package; to remove it: {how}")),
+        None => hints.push(format!("Reinstall with: {}", env.command(&format!("{word} install --force")))),
+    }
     match service.running {
         Some(false) => hints.push(format!("Start with: {}", env.command(&format!("{word} start")))),
         None if !service.loaded => {
@@ -140,6 +152,12 @@ fn already(env: &Env, place: &Place, mut service: Inspection, asked: Option<u16>
 pub fn uninstall(env: &Env, place: &Place) -> Result<Report> {
     refuse_nix(env, "uninstall")?;
     let before = look(env, place);
+    if let Some(how) = &before.packaged {
+        return Err(Error::usage(format!(
+            "{} comes with a package: nothing was removed; to remove it: {how}",
+            place.path.display()
+        )));
+    }
     let (mut lines, mut warnings) = (Vec::new(), Vec::new());
     for step in place.steps(Action::Disable, before.loaded) {
         // Nothing was there to stop, or it had stopped.

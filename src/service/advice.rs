@@ -6,6 +6,7 @@ use super::{Action, Manager, Place, Role, Step, command, people, quote, systemd}
 use crate::env::Env;
 use crate::error::{Error, Kind};
 use crate::files::Lock;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What would be in the way of this service.
@@ -27,7 +28,17 @@ pub(super) fn rivals(env: &Env, place: &Place, before: &Inspection) -> Vec<Strin
         Manager::SystemdUser => Place::of(env, Manager::SystemdSystem),
         _ => Place::of(env, Manager::SystemdUser),
     };
-    if let Some(other) = other.ok().filter(|other| other.manager != place.manager && other.path.exists()) {
+    if place.manager == Manager::SystemdSystem && before.packaged.is_none() {
+        let package = Place { path: PathBuf::new(), ..place.clone() }.or_packaged(env);
+        if !package.path.as_os_str().is_empty() {
+            found.push(format!("it takes the place of the package's {}", package.path.display()));
+        }
+    }
+    if let Some(other) = other
+        .ok()
+        .map(|other| other.or_packaged(env))
+        .filter(|other| other.manager != place.manager && other.path.exists())
+    {
         found.push(format!(
             "{} is installed too; two gateways would want the same port",
             other.path.display()
@@ -43,10 +54,23 @@ pub fn unsupervised(env: &Env) -> Option<u32> {
     matches!(Lock::try_now(&path), Ok(None)).then_some(pid)
 }
 
-/// Whether systemd runs this process as the service.
+/// Whether the manager runs this process as the service.
 pub fn is_supervised(place: &Place, pid: u32) -> bool {
+    match place.manager {
+        Manager::OpenRc => return parent(pid).is_some_and(|name| name == "supervise-daemo"),
+        Manager::Procd => return parent(pid).is_some_and(|name| name == "procd"),
+        Manager::SystemdUser | Manager::SystemdSystem | Manager::Launchd => {}
+    }
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup"));
     groups.is_ok_and(|text| text.lines().any(|line| line.split('/').any(|part| part == place.name)))
+}
+
+/// The name of the process that started this one, at most 15 bytes of it, as Linux tells it.
+fn parent(pid: u32) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim();
+    let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+    Some(name.trim_end().to_string())
 }
 
 impl Error {

@@ -7,7 +7,7 @@ use super::drift::drift;
 use super::others::{Other, others};
 use super::runtime::ask;
 use super::spec::{Spec, Wishes};
-use super::{Manager, Place, launchd, systemd};
+use super::{Manager, Place, launchd, openrc, systemd};
 use crate::env::Env;
 use crate::error::Result;
 use crate::version::VERSION;
@@ -47,6 +47,8 @@ pub struct Inspection {
     pub version: Option<String>,
     /// Whether it runs the Node program.
     pub is_node: bool,
+    /// How the package is removed that the file came with.
+    pub packaged: Option<String>,
     /// How the file differs from what `gateway install` would write now; empty when it does not.
     pub drift: Vec<String>,
     /// Other gateway-like services of this user, as sentences.
@@ -81,6 +83,7 @@ pub fn nothing(place: &Place) -> Inspection {
         environment: Vec::new(),
         version: None,
         is_node: false,
+        packaged: None,
         drift: Vec::new(),
         others: Vec::new(),
     }
@@ -93,14 +96,14 @@ pub fn look(env: &Env, place: &Place) -> Inspection {
     if let Some(text) = read(&place.path) {
         seen.installed = true;
         seen.command = command(place.manager, &text);
-        seen.environment = match place.manager {
-            Manager::SystemdUser | Manager::SystemdSystem => systemd::environment(&text),
-            Manager::Launchd => launchd::environment(&text),
-            Manager::OpenRc | Manager::Procd => Vec::new(),
-        };
+        seen.environment = environment(place.manager, &text);
         seen.version = version(&text);
         seen.is_node = is_node(&seen.command);
-        seen.drift = drift(env, place, &text, &seen);
+        seen.packaged = packaged(&text);
+        // What a package brings is as its maker wants it.
+        if seen.packaged.is_none() {
+            seen.drift = drift(env, place, &text, &seen);
+        }
     }
     ask(env, place, &mut seen);
     seen
@@ -148,12 +151,28 @@ pub(super) fn wishes(place: &Place, text: &str) -> Wishes {
     Wishes { port, user: user(place, text) }
 }
 
+/// What a package's own service file says of its removal.
+fn packaged(text: &str) -> Option<String> {
+    let (_, after) = text.split_once("# Comes with a package; to remove it: ")?;
+    after.lines().next().map(str::to_string)
+}
+
 /// Program and arguments, where the file's format tells.
 fn command(manager: Manager, text: &str) -> Vec<String> {
     match manager {
         Manager::SystemdUser | Manager::SystemdSystem => systemd::command(text),
         Manager::Launchd => launchd::command(text),
         Manager::OpenRc | Manager::Procd => Vec::new(),
+    }
+}
+
+/// The variables that a service file sets, where its format tells.
+pub fn environment(manager: Manager, text: &str) -> Vec<(String, String)> {
+    match manager {
+        Manager::SystemdUser | Manager::SystemdSystem => systemd::environment(text),
+        Manager::Launchd => launchd::environment(text),
+        Manager::OpenRc => openrc::environment(text),
+        Manager::Procd => Vec::new(),
     }
 }
 

@@ -141,13 +141,23 @@ impl Place {
 
     pub fn find_role(env: &Env, role: Role, manager: Option<Manager>) -> Result<Place> {
         let place = Place::of_role(env, role, manager.unwrap_or_else(|| detect(env, false)))?;
+        let place = place.or_packaged(env);
         if manager.is_none() && place.manager == Manager::SystemdUser && !place.path.exists() {
-            let system = Place::of_role(env, role, Manager::SystemdSystem)?;
+            let system = Place::of_role(env, role, Manager::SystemdSystem)?.or_packaged(env);
             if system.path.exists() {
                 return Ok(system);
             }
         }
         Ok(place)
+    }
+
+    /// Where a package has put the system's unit, unless there is one of the administrator's.
+    fn or_packaged(self, env: &Env) -> Place {
+        if self.manager != Manager::SystemdSystem || self.path.exists() {
+            return self;
+        }
+        let path = under_root(env, "usr/lib/systemd/system").join(&self.name);
+        if path.exists() { Place { path, ..self } } else { self }
     }
 
     /// The text of the service file.

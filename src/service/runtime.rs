@@ -1,8 +1,9 @@
 //! The one question to the service manager: does the service run, and does it start by itself?
 //!
 //! Without an answer the file system tells what it can. Changes nothing.
+use super::advice::{is_supervised, unsupervised};
 use super::inspect::Inspection;
-use super::{Manager, Place, command, launchd, systemd};
+use super::{Manager, Place, Role, command, launchd, systemd, under_root};
 use crate::env::Env;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,16 +33,16 @@ pub(super) fn ask(env: &Env, place: &Place, seen: &mut Inspection) {
         Ok(outcome) => outcome,
         Err(error) => {
             seen.trouble = Some(error.message().to_string());
-            seen.loaded = seen.installed && is_linked(place);
+            seen.loaded = seen.installed && is_linked(env, place);
             return;
         }
     };
     match place.manager {
         Manager::SystemdUser | Manager::SystemdSystem if !outcome.is_ok() => {
             seen.trouble = Some(outcome.complaint());
-            seen.loaded = is_linked(place);
+            seen.loaded = is_linked(env, place);
         }
-        Manager::SystemdUser | Manager::SystemdSystem => of_systemd(place, &outcome.stdout, seen),
+        Manager::SystemdUser | Manager::SystemdSystem => of_systemd(env, place, &outcome.stdout, seen),
         Manager::Launchd => {
             seen.loaded = outcome.is_ok();
             seen.pid = launchd::pid(&outcome.stdout).filter(|_| outcome.is_ok());
@@ -49,12 +50,15 @@ pub(super) fn ask(env: &Env, place: &Place, seen: &mut Inspection) {
         }
         Manager::OpenRc | Manager::Procd => {
             seen.running = Some(outcome.is_ok());
-            seen.loaded = is_linked(place);
+            seen.loaded = is_linked(env, place);
+            // Neither tells which process it is.
+            let own = |pid: &u32| place.role == Role::Gateway && is_supervised(place, *pid);
+            seen.pid = unsupervised(env).filter(|pid| outcome.is_ok() && own(pid));
         }
     }
 }
 
-fn of_systemd(place: &Place, shown: &str, seen: &mut Inspection) {
+fn of_systemd(env: &Env, place: &Place, shown: &str, seen: &mut Inspection) {
     let property = |name: &str| systemd::property(shown, name).unwrap_or_default().to_string();
     seen.state = property("ActiveState");
     seen.sub_state = property("SubState");
@@ -70,16 +74,18 @@ fn of_systemd(place: &Place, shown: &str, seen: &mut Inspection) {
     seen.restarts = property("NRestarts").parse().ok().filter(|n| *n > 0);
     // A restart that is waited for is a stop to those who ask now.
     seen.running = (!seen.state.is_empty()).then_some(matches!(seen.state.as_str(), "active" | "reloading"));
-    seen.loaded = is_linked(place) || property("UnitFileState").starts_with("enabled");
+    seen.loaded = is_linked(env, place) || property("UnitFileState").starts_with("enabled");
 }
 
 /// Whether the file system says that the service starts by itself.
-fn is_linked(place: &Place) -> bool {
+fn is_linked(env: &Env, place: &Place) -> bool {
     let Some(dir) = place.path.parent() else { return false };
     let there = |path: PathBuf| path.symlink_metadata().is_ok();
     match place.manager {
         Manager::SystemdUser => there(dir.join("default.target.wants").join(&place.name)),
-        Manager::SystemdSystem => there(dir.join("multi-user.target.wants").join(&place.name)),
+        Manager::SystemdSystem => {
+            there(under_root(env, "etc/systemd/system/multi-user.target.wants").join(&place.name))
+        }
         Manager::Launchd => false,
         Manager::OpenRc => there(dir.with_file_name("runlevels/default").join(&place.name)),
         Manager::Procd => there(dir.with_file_name("rc.d").join(format!("S99{}", place.name))),

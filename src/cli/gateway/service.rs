@@ -1,4 +1,5 @@
 //! `openclaw gateway install|uninstall|start|stop|restart`, and the same under `openclaw daemon`.
+use crate::cli::gateway::unit::Unit;
 use crate::cli::parse::Args;
 use crate::cli::waiting::Waiting;
 use crate::cli::{Command, Context, Flag, JSON, far, unsupervised};
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::gateway;
 use crate::json::json;
 use crate::service::act::{self, Install, Report};
-use crate::service::{Action, MANAGERS, Manager, Place, detect};
+use crate::service::{Action, MANAGERS, Manager, Place, detect, inspect};
 
 pub const INSTALL: Command = Command {
     name: "gateway install",
@@ -211,6 +212,15 @@ fn control(context: &Context, args: &Args, name: &str, action: Action) -> Result
 /// Why the gateway would not start now. What a service's own command line says, such as a file with the password, is
 /// not known here: then only the file is judged.
 fn refusal(env: &Env, place: &Place) -> Option<String> {
+    let service = match of_service(env, place) {
+        Ok(service) => service,
+        Err(error) => return Some(error.message().to_string()),
+    };
+    let is_hidden = |e: std::io::Error| e.kind() == std::io::ErrorKind::PermissionDenied;
+    if service.home != env.home && std::fs::File::open(&service.config_path).is_err_and(is_hidden) {
+        return None;
+    }
+    let env = &service;
     let own = ["--password-file", "--token", "--password", "--bind", "--allow-unconfigured"];
     let unit = std::fs::read_to_string(&place.path).unwrap_or_default();
     let is_told_more = own.iter().any(|flag| unit.contains(flag));
@@ -219,6 +229,16 @@ fn refusal(env: &Env, place: &Place) -> Option<String> {
         Ok(_) if is_told_more || !place.path.exists() => None,
         Ok(_) => gateway::refusal(env),
     }
+}
+
+/// The environment of the service, which may be another user's than who asks.
+fn of_service(env: &Env, place: &Place) -> Result<Env> {
+    let mut seen = inspect::nothing(place);
+    if let Some(text) = inspect::read(&place.path) {
+        seen.installed = true;
+        seen.environment = inspect::environment(place.manager, &text);
+    }
+    Unit { seen, others: Vec::new() }.environment_over(env)
 }
 
 pub fn show(context: &Context, args: &Args, action: &str, report: Report) -> Result<()> {

@@ -8,7 +8,9 @@ use crate::service::{Action, Place, Step, may, must};
 pub fn render(place: &Place, spec: &Spec) -> Result<String> {
     let mut environment = Vec::new();
     for (name, value) in &spec.environment {
-        environment.push(format!("export {name}={}", shell(value)?));
+        // OpenRC finds helpers of its own by PATH, until the service is started.
+        let before = if name == "PATH" { "\"$PATH\":" } else { "" };
+        environment.push(format!("export {name}={before}{}", shell(value)?));
     }
     let mut twice = Twice::default();
     let command = twice.word(&spec.program)?;
@@ -51,6 +53,16 @@ impl Twice {
         self.values += &format!("openclaw_value_{}={quoted}\n", self.count);
         Ok(format!("\"$openclaw_value_{}\"", self.count))
     }
+}
+
+/// The variables that a script exports with plain values.
+pub fn environment(text: &str) -> Vec<(String, String)> {
+    let exports = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    let plain = exports.filter_map(|(name, value)| {
+        let value = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(value);
+        (!value.contains(['\'', '"', '$', '\\', '`'])).then(|| (name.to_string(), value.to_string()))
+    });
+    plain.collect()
 }
 
 pub fn steps(place: &Place, action: Action) -> Vec<Step> {

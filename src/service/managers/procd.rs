@@ -93,4 +93,16 @@ mod tests {
         want.extend(spec.environment.into_iter().map(|(_, value)| value));
         assert_eq!(said, want);
     }
+
+    /// What OpenRC's own programs are found by stays in front, and a limit that is not to be had is no error.
+    #[test]
+    fn i16_5_openrc_keeps_its_path_and_its_limits() {
+        let env = Env::from_vars([("HOME".to_string(), "/h".to_string())], None).unwrap();
+        let spec = Spec { environment: vec![("PATH".into(), "/h/bin:/it's".into())], ..spec() };
+        let text = openrc::render(&Place::of(&env, Manager::OpenRc).unwrap(), &spec).unwrap();
+        let said = |before: &str| play(&format!("{before}\n{text}\nprintf '%s\\0' \"$PATH\" \"$rc_ulimit\""));
+        assert_eq!(said("PATH=/lib/rc/bin:/bin")[0], "/lib/rc/bin:/bin:/h/bin:/it's");
+        assert_eq!(said("ulimit() { return 0; }")[1], "-n 65536");
+        assert_eq!(said("ulimit() { echo no >&2; return 1; }").len(), 1, "no limit is asked for");
+    }
 }
