@@ -41,7 +41,7 @@ CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo watch install cross cross-check cross-test interop test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo watch install cross cross-check cross-test dist dist-test interop test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -103,6 +103,14 @@ install: release
 	install -m 755 "$(RELEASE)" "$(DESTDIR)$(PREFIX)/bin/openclaw"
 	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
 	"$(RELEASE)" __man > "$(DESTDIR)$(PREFIX)/share/man/man1/openclaw.1"
+
+# Packages of every binary that `make cross` has put into dist/; what is missing is named. DIST_URL is where they will be.
+dist:
+	@packaging/dist.sh
+
+# Those for this machine, tried under systemd, OpenRC and runit in a debootstrap, container and tarball by chroot. As root.
+dist-test:
+	@packaging/test.sh
 
 # The original program's command line against this gateway, and the reverse.
 interop: release
