@@ -45,6 +45,7 @@ fn i15_3_kills_of_node_host_and_gateway_lose_no_end_and_double_no_command() {
     let mut gateway = Gateway::start(&Setup::config(json!({})));
     let mut host = NodeHost::start(gateway.port);
     let own = json!({"tools": {"exec": {"security": "full", "ask": "off"}}});
+    std::fs::create_dir_all(host.state("")).unwrap();
     std::fs::write(host.state("openclaw.json"), own.to_string()).unwrap();
     for n in 0..rounds {
         let mut client = Client::operator(&gateway, 4);

@@ -43,8 +43,8 @@ fn round_trips(scale: Scale, report: &mut Report) -> Result<()> {
                 continue;
             }
             let told: Value = serde_json::from_str(&text)?;
-            let told = &told["payload"];
-            let said = json!({"id": told["id"], "nodeId": told["nodeId"], "ok": true, "payloadJSON": "{\"bins\":{}}"});
+            let said = json!({"id": told.pointer("/payload/id"), "nodeId": told.pointer("/payload/nodeId"), "ok": true,
+                "payloadJSON": "{\"bins\":{}}"});
             node.ask("node.invoke.result", &said)?;
         }
     })?;
@@ -68,9 +68,10 @@ fn only_node(asker: &mut Client) -> Result<String> {
     let until = Instant::now() + Duration::from_secs(20);
     while Instant::now() < until {
         let told: Value = serde_json::from_str(&asker.call("node.list", &json!({}))?)?;
-        let here =
-            told["payload"]["nodes"].as_array().into_iter().flatten().find(|node| node["connected"] == true);
-        if let Some(id) = here.and_then(|node| node["nodeId"].as_str()) {
+        let nodes = told.pointer("/payload/nodes").and_then(Value::as_array);
+        let is_here = |node: &&Value| node.get("connected") == Some(&Value::Bool(true));
+        let here = nodes.into_iter().flatten().find(is_here);
+        if let Some(id) = here.and_then(|node| node.get("nodeId")?.as_str()) {
             return Ok(id.to_string());
         }
         std::thread::sleep(Duration::from_millis(20));
