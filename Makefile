@@ -156,7 +156,6 @@ torture:
 	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway torture:: -- --nocapture
 	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway telegram_kill:: -- --nocapture
 	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway channel_programs::r_08 -- --nocapture
-	OPENCLAW_TORTURE=1000 $(CARGO) test --test gateway nodes_kill:: -- --nocapture
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw deliveries::crash_tests
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw telegram::property_tests
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw gateway::carrier

@@ -198,8 +198,6 @@ mod nodes_cli;
 #[cfg(test)]
 mod nodes_events;
 #[cfg(test)]
-mod nodes_kill;
-#[cfg(test)]
 mod nodes_pairing;
 #[cfg(test)]
 mod nodes_tools;

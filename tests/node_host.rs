@@ -206,7 +206,7 @@ fn i15_3_a_command_that_takes_too_long_ends_with_all_it_started() {
     assert!(begun.elapsed() < Duration::from_secs(10));
     wait_for("its child to end", || (!lives(&node.dir)).then_some(()));
     // More than may run at a time are told so, and those that run go on.
-    let ids: Vec<String> = (0..34).map(|_| met.invoke("system.run", shell("sleep 1; echo done"))).collect();
+    let ids: Vec<String> = (0..34).map(|_| met.invoke("system.run", shell("sleep 5; echo done"))).collect();
     let ends: Vec<Value> = ids.iter().map(|id| met.result(id).unwrap()).collect();
     let done = ends.iter().filter(|end| end["stdout"] == "done\n").count();
     assert_eq!(done, 32, "{ends:?}");
