@@ -24,7 +24,7 @@ unpack() {
     [ -n "$wanted" ] || fail "apt-get knows no $*: run apt-get update as root, with Debian's security updates among the sources"
     mkdir -p "$cache/debs" "$cache/root"
     # shellcheck disable=SC2086
-    (cd "$cache/debs" && apt-get download -qq $wanted) || fail "apt-get download $wanted failed"
+    (cd "$cache/debs" && apt-get -o APT::Sandbox::User="$(id -un)" download -qq $wanted) || fail "apt-get download $wanted failed"
     for package in "$cache"/debs/*.deb; do dpkg -x "$package" "$cache/root"; done
     rm -rf "$cache/debs"
 }
