@@ -103,6 +103,34 @@ fn i10_7_no_rooms_form_a_circle() {
     assert!(left.is_empty(), "a circle is among {left:?}");
 }
 
+/// Where a channel that is built in may be spoken of, besides the two places that ARCHITECTURE.md names under "How to
+/// add": nobody has to write there for the next one.
+const SPOKEN_OF: &[(&str, &str)] = &[
+    ("cli/agents/edit.rs", "an example"),
+    ("cli/channels/logs.rs", "an example"),
+    ("cli/onboard/mod.rs", "an example"),
+    ("cli/pairing/mod.rs", "examples"),
+    ("config/reading/legacy.rs", "where its keys were before"),
+];
+
+#[test]
+fn i10_a_channel_that_is_built_in_stands_in_two_places() {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let mut found: Vec<String> = Vec::new();
+    for (file, text) in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let is_its_own = file.starts_with("config/channels/") || file.starts_with("channels/telegram/");
+        let rows = if file == "channels/mod.rs" { &["mod telegram;", "telegram::CHANNEL,"][..] } else { &[] };
+        let named = text.lines().filter(is_code).filter(|line| line.to_lowercase().contains("telegram"));
+        let others: Vec<&str> = named.map(str::trim).filter(|line| !rows.contains(line)).collect();
+        match SPOKEN_OF.iter().any(|(known, _)| *known == file) {
+            true => assert!(!others.is_empty(), "{file} speaks of it no more"),
+            false if !is_its_own => found.extend(others.iter().map(|line| format!("{file}: {line}"))),
+            false => {}
+        }
+    }
+    assert!(found.is_empty(), "stands elsewhere:\n{}", found.join("\n"));
+}
+
 #[test]
 fn every_room_of_the_table_exists() {
     let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));

@@ -6,7 +6,7 @@
 use crate::config::Config;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::workspace::{RESERVED, beneath};
+use crate::workspace::{beneath, reserved};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -34,8 +34,7 @@ fn is_state(target: &Path, workspace: &Path, state: &Path) -> bool {
     let Some(top) = target.ancestors().find(|above| is_same(above, state)) else { return false };
     let rest = target.strip_prefix(top).unwrap_or(Path::new(""));
     let first = rest.iter().next().unwrap_or_default();
-    let is_reserved = RESERVED
-        .iter()
+    let is_reserved = reserved()
         .any(|name| first.eq_ignore_ascii_case(name) || is_same(&top.join(first), &state.join(name)));
     let is_within = workspace != top && workspace.starts_with(top);
     let is_workspace = first.as_encoded_bytes().starts_with(b"workspace") && rest.iter().nth(1).is_some();

@@ -8,7 +8,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
     ),
     (
         &["message search", "message pins", "message reactions"],
-        "Telegram shows bots no history; `openclaw message read` shows what was talked about with the agent",
+        "platforms show bots no history; `openclaw message read` shows what was talked about with the agent",
     ),
     (&["message broadcast"], "call `openclaw message send` for each target"),
     (&["clawbot", "voicecall"], "there are no calls; `openclaw agent --message TEXT` talks to the agent"),

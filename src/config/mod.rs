@@ -5,6 +5,7 @@
 pub mod address;
 pub mod bind;
 pub mod canvas;
+pub mod channels;
 mod issue;
 pub mod path;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! Issue 10, items 5 and "a demo row": the echo channel in a whole gateway, which is this test program started again and
 //! killed at will. Its files outlive it. `OPENCLAW_TORTURE` says how often it is killed.
-use super::super::echo::{lines, say};
 use super::super::{Options, run};
+use crate::channels::echo::{lines, say};
 use crate::env::Env;
 use crate::sessions::TestDir;
 use rustix::process::{Pid, Signal, kill_process};
@@ -42,7 +42,7 @@ struct House {
 impl House {
     fn new() -> House {
         let dir = TestDir::new();
-        let config = "{gateway: {mode: 'local'}, messages: {queue: {mode: 'followup'}}, channels: {telegram: {accounts: {a: {}}}}}";
+        let config = "{gateway: {mode: 'local'}, messages: {queue: {mode: 'followup'}}, channels: {echo: {accounts: {a: {}}}}}";
         std::fs::write(dir.0.join("openclaw.json"), config).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         House { dir, port, gateway: None }

@@ -10,8 +10,6 @@ mod announced;
 mod carrier;
 pub mod changes;
 mod channel;
-#[cfg(test)]
-mod echo;
 mod generation;
 pub mod judge;
 mod published;

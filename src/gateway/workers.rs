@@ -48,8 +48,6 @@ pub const WORKERS: &[Row] = &[
     super::channel::ROW,
     super::announced::ROW,
     super::published::ROW,
-    #[cfg(test)]
-    super::echo::ROW,
 ];
 
 /// What all workers of a generation may use.

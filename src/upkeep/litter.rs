@@ -7,7 +7,7 @@
 use super::edits;
 use crate::agents::Agents;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, channels};
 use crate::env::Env;
 use crate::sessions::sessions_dir;
 use crate::sessions::sweep::{self, Class};
@@ -26,9 +26,8 @@ const COPIES: [Class; 3] = [
     Class::new(".clobbered.", 5, 64 << 20, DAY),
     Class::new(".rejected.", 5, 64 << 20, DAY),
 ];
-/// Directories below the state directory whose files we replace atomically.
-const OURS: [&str; 8] =
-    ["", "gateway", "identity", "devices", "credentials", "cron", "subagents", "telegram"];
+/// Directories below the state directory whose files we replace atomically, beside those of channels.
+const OURS: [&str; 7] = ["", "gateway", "identity", "devices", "credentials", "cron", "subagents"];
 /// What a service manager wrote for us into `logs`; each file is cut when it is longer than this.
 const MAX_LOG: u64 = 16 << 20;
 const LOGS: Class = Class::new(".log", 10, 64 << 20, DAY);
@@ -99,7 +98,7 @@ pub fn excess(places: &Places) -> (usize, u64) {
 
 fn old_files(places: &Places) -> Vec<(PathBuf, u64)> {
     let mut found: Vec<(PathBuf, u64)> = places.sessions.iter().flat_map(|dir| sweep::excess(dir)).collect();
-    let ours = OURS.iter().map(|name| places.state_dir.join(name));
+    let ours = OURS.into_iter().chain(channels::folders()).map(|name| places.state_dir.join(name));
     for dir in ours {
         found.extend(sweep::excess_of(&dir, &TEMPORARY));
     }
@@ -196,7 +195,8 @@ mod tests {
     #[test]
     fn i10_each_folder_of_ours_is_no_workspace() {
         for name in OURS.iter().filter(|name| !name.is_empty()) {
-            assert!(crate::workspace::RESERVED.contains(name), "{name}: in workspace/mod.rs RESERVED too");
+            let is_reserved = crate::workspace::reserved().any(|reserved| reserved == *name);
+            assert!(is_reserved, "{name}: in workspace/mod.rs RESERVED too");
         }
     }
 

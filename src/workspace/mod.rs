@@ -6,6 +6,7 @@
 pub mod beneath;
 pub mod links;
 
+use crate::config::channels;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
@@ -31,7 +32,11 @@ pub const HEARTBEAT: &str = "HEARTBEAT.md";
 
 /// Directories of the state directory that hold what no agent is to read or change: no workspace lies there, and one that
 /// holds them or lies in one of them all the same has none of their files.
-pub const RESERVED: &[&str] = &[
+pub fn reserved() -> impl Iterator<Item = &'static str> {
+    RESERVED.iter().copied().chain(channels::folders())
+}
+
+const RESERVED: &[&str] = &[
     "agents",
     "channels",
     "credentials",
@@ -48,7 +53,6 @@ pub const RESERVED: &[&str] = &[
     "plugins",
     "settings",
     "subagents",
-    "telegram",
     "trash",
 ];
 
@@ -191,7 +195,7 @@ fn is_reserved(rest: &Path) -> bool {
     if first == "agents" {
         return !parts.nth(1).is_some_and(|third| third != "agent" && third != "sessions");
     }
-    RESERVED.contains(&&*first)
+    reserved().any(|name| name == first)
 }
 
 /// Makes the directory at a path that `allowed` or `chosen` gave, 0700 where it is missing; a link on the way is refused.

@@ -21,6 +21,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// The header that says who sends.
+const SECRET: &str = "x-telegram-bot-api-secret-token";
 const MAX_HEAD: usize = 16 << 10;
 /// Updates are far smaller.
 const MAX_BODY: usize = 2 << 20;
@@ -142,6 +144,9 @@ impl Hook {
             _ => return Some((405, "Method Not Allowed", "")),
         }
         let turn = ticket.turn(visitor.from, &limits)?;
+        if head.all(SECRET).count() > 1 {
+            return Some((400, "Bad Request", "a header that must be single is repeated"));
+        }
         if !self.is_telegram(&head) {
             if let Failed::Counted(n) = door.failed(visitor.from, String::new, &limits, Instant::now()) {
                 log::warn!(target: "channels/telegram", "webhook: wrong secret token from {} ({n})", visitor.from);
@@ -163,8 +168,7 @@ impl Hook {
 
     /// Whether it bears the secret.
     fn is_telegram(&self, head: &Head) -> bool {
-        let said = head.get("x-telegram-bot-api-secret-token");
-        said.is_some_and(|secret| secret_eq(secret, &self.secret))
+        head.get(SECRET).is_some_and(|secret| secret_eq(secret, &self.secret))
     }
 }
 

@@ -67,10 +67,11 @@ mod words;
 
 use super::ids::Ids;
 use super::{Channel, Setup};
+use crate::config::channels::TELEGRAM as KNOWN;
 
 pub const CHANNEL: Channel = Channel {
-    id: "telegram",
-    label: "Telegram",
+    id: KNOWN.id,
+    label: KNOWN.label,
     detail: "Telegram Bot",
     image: "paperplane",
     keys: &[

@@ -51,7 +51,7 @@ pub const LOGOUT: Command = Command {
 pub const LOGIN: Command = Command {
     name: "channels login",
     summary: "Sign in to a channel by a code on a phone",
-    about: "Shows what the program of a channel wants scanned or typed. Telegram bots sign in with a token (channels add).",
+    about: "Shows what the program of a channel wants scanned or typed. Bots sign in with a token (channels add).",
     positionals: super::NAMED,
     flags: &[WHICH, &[JSON]],
     examples: &[("openclaw channels login --channel signal", "Show the code that links a phone")],

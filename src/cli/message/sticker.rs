@@ -11,7 +11,7 @@ use serde_json::Map;
 pub const STICKER: Command = Command {
     name: "message sticker send",
     summary: "Send a sticker that the platform has",
-    about: "Telegram knows a sticker by its file_id; channels.telegram.actions.sticker must be true.",
+    about: "The platform has a name for each, such as a file_id; actions.sticker of the channel must be true.",
     flags: &[
         &[
             Flag::value("sticker-id", "<id>", "The sticker, by its id on the platform"),

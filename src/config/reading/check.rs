@@ -6,7 +6,7 @@ use crate::config::kinds::{expected, fits, hint, name_of, shown};
 use crate::config::lookup::{self, Node};
 use crate::config::reading::{bound, places};
 use crate::config::redact::carries_secret;
-use crate::config::{Issue, join, legacy};
+use crate::config::{Issue, channels, join, legacy};
 use crate::session_key::normalise_agent_id;
 use serde_json::{Map, Value};
 
@@ -215,11 +215,8 @@ fn spanning(value: &Value, path: &str, errors: &mut Vec<Issue>) {
             if open && !anyone {
                 fail("dmPolicy", "\"open\" lets anyone write; add \"*\" to allowFrom, or choose \"pairing\"");
             }
-            if path.starts_with("channels.telegram")
-                && map.contains_key("webhookUrl")
-                && !map.contains_key("webhookSecret")
-            {
-                fail("webhookUrl", "a webhook needs webhookSecret beside it");
+            if let Some((key, why)) = channels::fault(path, map) {
+                fail(key, why);
             }
             for (name, value) in map {
                 // Settings of plugins follow rules of their own.

@@ -1,12 +1,14 @@
-//! The one table of configuration keys: one row a key, nothing else in the crate lists them.
+//! The one table of configuration keys: one row a key.
 //!
 //! From a row come the type check, the default, the reload class, redaction, the JSON Schema and the hints
-//! for forms. To add a key, add a row in its alphabetical place. Pure data; `lookup.rs` searches it.
+//! for forms. To add a key, add a row in its alphabetical place; keys of a channel that is built in stand in its file of
+//! `config/channels/`. Pure data; `lookup.rs` searches it.
 //!
 //! In a path `*` stands for a map key or a list item. An object whose keys have rows needs a row of its own
 //! only to carry a doc line, a reload class or a type other than `Object`.
 use super::apis;
 use crate::config::action::Action;
+use crate::config::channels;
 use Type::{
     Any, AnyOf, Bool, Clock, Duration, Enum, Fingerprint, IdList, Int, Like, List, Map, Number, Object, Text,
     TextList,
@@ -72,7 +74,7 @@ pub enum Reload {
 }
 
 /// One row. Types and reload classes are shared by rows, which keeps the table small.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     pub path: &'static str,
     pub kind: &'static Type,
@@ -90,23 +92,28 @@ pub struct Key {
 }
 
 impl Key {
-    const fn or(mut self, default: &'static str) -> Key {
+    pub const fn or(mut self, default: &'static str) -> Key {
         self.default = Some(default);
         self
     }
 
-    const fn secret(mut self) -> Key {
+    pub const fn secret(mut self) -> Key {
         self.sensitive = true;
         self
     }
 
-    const fn host(mut self) -> Key {
+    pub const fn host(mut self) -> Key {
         self.host_only = true;
         self
     }
 }
 
-const fn key(path: &'static str, kind: &'static Type, reload: &'static Reload, _doc: &'static str) -> Key {
+pub const fn key(
+    path: &'static str,
+    kind: &'static Type,
+    reload: &'static Reload,
+    _doc: &'static str,
+) -> Key {
     Key {
         path,
         kind,
@@ -123,7 +130,7 @@ const NONE: &Reload = &Reload::None;
 const UNREAD: &Reload = &Reload::Unread;
 const RESTART: &Reload = &Reload::Restart;
 const RELOAD_BROWSER: &Reload = &Reload::Hot(Action::Browser);
-const RELOAD_CHANNELS: &Reload = &Reload::Hot(Action::Channels);
+pub const RELOAD_CHANNELS: &Reload = &Reload::Hot(Action::Channels);
 const RELOAD_CRON: &Reload = &Reload::Hot(Action::Cron);
 const RELOAD_GMAIL: &Reload = &Reload::Hot(Action::Gmail);
 const RELOAD_HOOKS: &Reload = &Reload::Hot(Action::Hooks);
@@ -132,27 +139,27 @@ const RELOAD_SECRET: &Reload = &Reload::Hot(Action::Secret);
 const RELOAD_WEB: &Reload = &Reload::Hot(Action::Web);
 const RESTART_HEARTBEAT: &Reload = &Reload::Hot(Action::Heartbeat);
 
-const BOOL: &Type = &Bool;
-const OBJECT: &Type = &Object;
-const TEXT: &Type = &Text { min: 0 };
+pub const BOOL: &Type = &Bool;
+pub const OBJECT: &Type = &Object;
+pub const TEXT: &Type = &Text { min: 0 };
 const NAME: &Type = &Text { min: 1 };
-const TEXTS: &Type = &TextList;
-const COUNT: &Type = &Int { min: 0, max: i64::MAX };
-const POSITIVE: &Type = &Int { min: 1, max: i64::MAX };
+pub const TEXTS: &Type = &TextList;
+pub const COUNT: &Type = &Int { min: 0, max: i64::MAX };
+pub const POSITIVE: &Type = &Int { min: 1, max: i64::MAX };
 const PORT: &Type = &Int { min: 1, max: 65535 };
 const NUMBER: &Type = &Number { min: f64::MIN, max: f64::MAX };
-const ABOVE_ZERO: &Type = &Number { min: f64::MIN_POSITIVE, max: f64::MAX };
-const AUTO_BOOL: &Type = &AnyOf(&[Bool, Enum(&["auto"])]);
+pub const ABOVE_ZERO: &Type = &Number { min: f64::MIN_POSITIVE, max: f64::MAX };
+pub const AUTO_BOOL: &Type = &AnyOf(&[Bool, Enum(&["auto"])]);
 /// `provider/model` alone, or an object with fallbacks.
 pub const MODEL: &Type = &AnyOf(&[Text { min: 1 }, Object]);
-const IDS: &Type = &IdList;
+pub const IDS: &Type = &IdList;
 const ON_OFF: &Type = &Enum(&["off", "on"]);
 const ALLOW_DENY: &Type = &Enum(&["allow", "deny"]);
-const BREAK: &Type = &Enum(&["paragraph", "newline", "sentence"]);
-const CHUNK_MODE: &Type = &Enum(&["length", "newline"]);
-const DM_POLICY: &Type = &Enum(&["pairing", "allowlist", "open", "disabled"]);
-const GROUP_POLICY: &Type = &Enum(&["open", "disabled", "allowlist"]);
-const TABLES: &Type = &Enum(&["off", "bullets", "code"]);
+pub const BREAK: &Type = &Enum(&["paragraph", "newline", "sentence"]);
+pub const CHUNK_MODE: &Type = &Enum(&["length", "newline"]);
+pub const DM_POLICY: &Type = &Enum(&["pairing", "allowlist", "open", "disabled"]);
+pub const GROUP_POLICY: &Type = &Enum(&["open", "disabled", "allowlist"]);
+pub const TABLES: &Type = &Enum(&["off", "bullets", "code"]);
 const TYPING: &Type = &Enum(&["never", "instant", "thinking", "message"]);
 const THINKING: &Type = &Enum(&["off", "minimal", "low", "medium", "high", "xhigh"]);
 const LEVEL: &Type = &Enum(&["silent", "fatal", "error", "warn", "info", "debug", "trace"]);
@@ -178,8 +185,11 @@ pub fn all() -> impl Iterator<Item = &'static Key> {
 }
 
 /// Every key, ordered by the segments of its path.
+pub static KEYS: &[Key] = &channels::joined::<{ ROWS.len() + channels::KEYS }>(ROWS);
+
+/// The same without those of channels that are built in (`config/channels/`).
 #[rustfmt::skip]
-pub static KEYS: &[Key] = &[
+const ROWS: &[Key] = &[
     key("$schema", TEXT, UNREAD, "Address of a schema for editors"),
 
     key("agents", OBJECT, NONE, "Agents and their defaults"),
@@ -366,87 +376,6 @@ pub static KEYS: &[Key] = &[
     key("channels.nostr", &Any, RELOAD_CHANNELS, "Channel by a program, accepted and not checked"),
     key("channels.signal", &Any, RELOAD_CHANNELS, "Channel by a program, accepted and not checked"),
     key("channels.slack", &Any, RELOAD_CHANNELS, "Channel by a program, accepted and not checked"),
-    key("channels.telegram", OBJECT, RELOAD_CHANNELS, "Telegram"),
-    key("channels.telegram.accounts", &Map, RELOAD_CHANNELS, "Further bots, by account id"),
-    key("channels.telegram.accounts.*", &Like("channels.telegram"), RELOAD_CHANNELS, "One bot, with the keys of the channel"),
-    key("channels.telegram.actions.deleteMessage", BOOL, RELOAD_CHANNELS, "Whether the agent may delete messages").or("true"),
-    key("channels.telegram.actions.reactions", BOOL, RELOAD_CHANNELS, "Whether the agent may react").or("true"),
-    key("channels.telegram.actions.sendMessage", BOOL, RELOAD_CHANNELS, "Whether the agent may send messages").or("true"),
-    key("channels.telegram.actions.sticker", BOOL, RELOAD_CHANNELS, "Whether the agent may send stickers").or("false"),
-    key("channels.telegram.allowFrom", IDS, RELOAD_CHANNELS, "Senders allowed in direct chats"),
-    key("channels.telegram.apiRoot", TEXT, RELOAD_CHANNELS, "Address of the Bot API").or("\"https://api.telegram.org\"").host(),
-    key("channels.telegram.blockStreaming", BOOL, RELOAD_CHANNELS, "Whether replies are sent block by block"),
-    key("channels.telegram.blockStreamingCoalesce.idleMs", COUNT, RELOAD_CHANNELS, "Silence in ms after which a block is sent"),
-    key("channels.telegram.blockStreamingCoalesce.maxChars", POSITIVE, RELOAD_CHANNELS, "Most characters of a joined block"),
-    key("channels.telegram.blockStreamingCoalesce.minChars", POSITIVE, RELOAD_CHANNELS, "Fewest characters of a joined block"),
-    key("channels.telegram.botToken", TEXT, RELOAD_CHANNELS, "Token of the bot").secret(),
-    key("channels.telegram.capabilities", &AnyOf(&[TextList, Object]), RELOAD_CHANNELS, "Capabilities of the channel"),
-    key("channels.telegram.capabilities.inlineButtons", &Enum(&["off", "dm", "group", "all", "allowlist"]), RELOAD_CHANNELS, "Where buttons may be used").or("\"allowlist\""),
-    key("channels.telegram.chunkMode", CHUNK_MODE, RELOAD_CHANNELS, "How long messages are cut").or("\"length\""),
-    key("channels.telegram.commands.native", AUTO_BOOL, RELOAD_CHANNELS, "Whether the bot's command menu is set"),
-    key("channels.telegram.commands.nativeSkills", AUTO_BOOL, RELOAD_CHANNELS, "Whether skills are in the command menu"),
-    key("channels.telegram.configWrites", BOOL, RELOAD_CHANNELS, "Whether chat commands may change the configuration").or("true"),
-    key("channels.telegram.customCommands", &List, RELOAD_CHANNELS, "Further entries of the command menu"),
-    key("channels.telegram.customCommands.*.command", TEXT, RELOAD_CHANNELS, "Command without the slash"),
-    key("channels.telegram.customCommands.*.description", TEXT, RELOAD_CHANNELS, "Text in the menu"),
-    key("channels.telegram.dmHistoryLimit", COUNT, RELOAD_CHANNELS, "Messages of a direct chat given to the agent"),
-    key("channels.telegram.dmPolicy", DM_POLICY, RELOAD_CHANNELS, "Who may write in direct chats").or("\"pairing\""),
-    key("channels.telegram.dms", &Map, RELOAD_CHANNELS, "Direct chats, by id"),
-    key("channels.telegram.dms.*.historyLimit", COUNT, RELOAD_CHANNELS, "Messages of this chat given to the agent"),
-    key("channels.telegram.draftChunk.breakPreference", BREAK, RELOAD_CHANNELS, "Where a draft is cut first").or("\"paragraph\""),
-    key("channels.telegram.draftChunk.maxChars", POSITIVE, RELOAD_CHANNELS, "Most characters of a draft step").or("800"),
-    key("channels.telegram.draftChunk.minChars", POSITIVE, RELOAD_CHANNELS, "Fewest characters of a draft step").or("200"),
-    key("channels.telegram.dropAfterMinutes", COUNT, RELOAD_CHANNELS, "Minutes after which an answer that could not be sent is dropped, 0 never").or("10"),
-    key("channels.telegram.enabled", BOOL, RELOAD_CHANNELS, "Whether the channel runs once configured").or("true"),
-    key("channels.telegram.errors", &Enum(&["owner", "all", "none"]), RELOAD_CHANNELS, "Who reads in the chat why there is no answer").or("\"owner\""),
-    key("channels.telegram.groupAllowFrom", IDS, RELOAD_CHANNELS, "Senders allowed in groups"),
-    key("channels.telegram.groupPolicy", GROUP_POLICY, RELOAD_CHANNELS, "Who may write in groups").or("\"allowlist\""),
-    key("channels.telegram.groups", &Map, RELOAD_CHANNELS, "Groups, by id, * for all others"),
-    key("channels.telegram.groups.*.allowFrom", IDS, RELOAD_CHANNELS, "Senders allowed in this group"),
-    key("channels.telegram.groups.*.enabled", BOOL, RELOAD_CHANNELS, "Whether this group is answered").or("true"),
-    key("channels.telegram.groups.*.groupPolicy", GROUP_POLICY, RELOAD_CHANNELS, "Who may write in this group"),
-    key("channels.telegram.groups.*.requireMention", BOOL, RELOAD_CHANNELS, "Whether the bot must be mentioned"),
-    key("channels.telegram.groups.*.skills", TEXTS, RELOAD_CHANNELS, "Skills usable in this group"),
-    key("channels.telegram.groups.*.systemPrompt", TEXT, RELOAD_CHANNELS, "Further instructions in this group"),
-    key("channels.telegram.groups.*.tools.allow", TEXTS, RELOAD_CHANNELS, "Tools allowed in this group"),
-    key("channels.telegram.groups.*.tools.alsoAllow", TEXTS, RELOAD_CHANNELS, "Tools allowed in addition"),
-    key("channels.telegram.groups.*.tools.deny", TEXTS, RELOAD_CHANNELS, "Tools refused in this group"),
-    key("channels.telegram.groups.*.toolsBySender", &Map, RELOAD_CHANNELS, "Tool rules by sender"),
-    key("channels.telegram.groups.*.toolsBySender.*.allow", TEXTS, RELOAD_CHANNELS, "Tools allowed to this sender"),
-    key("channels.telegram.groups.*.toolsBySender.*.alsoAllow", TEXTS, RELOAD_CHANNELS, "Tools allowed in addition"),
-    key("channels.telegram.groups.*.toolsBySender.*.deny", TEXTS, RELOAD_CHANNELS, "Tools refused to this sender"),
-    key("channels.telegram.groups.*.topics", &Map, RELOAD_CHANNELS, "Topics of the group, by id"),
-    key("channels.telegram.groups.*.topics.*.allowFrom", IDS, RELOAD_CHANNELS, "Senders allowed in this topic"),
-    key("channels.telegram.groups.*.topics.*.enabled", BOOL, RELOAD_CHANNELS, "Whether this topic is answered").or("true"),
-    key("channels.telegram.groups.*.topics.*.groupPolicy", GROUP_POLICY, RELOAD_CHANNELS, "Who may write in this topic"),
-    key("channels.telegram.groups.*.topics.*.requireMention", BOOL, RELOAD_CHANNELS, "Whether the bot must be mentioned"),
-    key("channels.telegram.groups.*.topics.*.skills", TEXTS, RELOAD_CHANNELS, "Skills usable in this topic"),
-    key("channels.telegram.groups.*.topics.*.systemPrompt", TEXT, RELOAD_CHANNELS, "Further instructions in this topic"),
-    key("channels.telegram.heartbeat", &Like("channels.defaults.heartbeat"), RELOAD_CHANNELS, "Heartbeat delivery of this channel"),
-    key("channels.telegram.historyLimit", COUNT, RELOAD_CHANNELS, "Messages of a group given to the agent"),
-    key("channels.telegram.linkPreview", BOOL, RELOAD_CHANNELS, "Whether links show a preview").or("true"),
-    key("channels.telegram.markdown.tables", TABLES, RELOAD_CHANNELS, "How tables are written"),
-    key("channels.telegram.mediaMaxMb", ABOVE_ZERO, RELOAD_CHANNELS, "Largest media file in MB").or("5"),
-    key("channels.telegram.name", TEXT, RELOAD_CHANNELS, "Name in lists"),
-    key("channels.telegram.network.autoSelectFamily", BOOL, RELOAD_CHANNELS, "Whether IPv6 and IPv4 are tried at once").or("false"),
-    key("channels.telegram.proxy", TEXT, RELOAD_CHANNELS, "Proxy address").secret().host(),
-    key("channels.telegram.reactionLevel", &Enum(&["off", "ack", "minimal", "extensive"]), RELOAD_CHANNELS, "How much the agent reacts").or("\"minimal\""),
-    key("channels.telegram.reactionNotifications", &Enum(&["off", "own", "all"]), RELOAD_CHANNELS, "Which reactions the agent hears of").or("\"own\""),
-    key("channels.telegram.replyToMode", &Enum(&["off", "first", "all"]), RELOAD_CHANNELS, "Which messages quote the question").or("\"first\""),
-    key("channels.telegram.responsePrefix", TEXT, RELOAD_CHANNELS, "Text in front of every reply"),
-    key("channels.telegram.retry.attempts", POSITIVE, RELOAD_CHANNELS, "Tries of a request").or("3"),
-    key("channels.telegram.retry.jitter", &Number { min: 0.0, max: 1.0 }, RELOAD_CHANNELS, "Random share of a pause").or("0.1"),
-    key("channels.telegram.retry.maxDelayMs", COUNT, RELOAD_CHANNELS, "Longest pause in ms").or("30000"),
-    key("channels.telegram.retry.minDelayMs", COUNT, RELOAD_CHANNELS, "Shortest pause in ms").or("400"),
-    key("channels.telegram.streamMode", &Enum(&["off", "partial", "block"]), RELOAD_CHANNELS, "How replies grow while written").or("\"partial\""),
-    key("channels.telegram.textChunkLimit", POSITIVE, RELOAD_CHANNELS, "Most characters of a message").or("4000"),
-    key("channels.telegram.timeoutSeconds", POSITIVE, RELOAD_CHANNELS, "Longest request in seconds"),
-    key("channels.telegram.tokenFile", TEXT, RELOAD_CHANNELS, "File that holds the bot's token").host(),
-    key("channels.telegram.webhookHost", TEXT, RELOAD_CHANNELS, "Address at which the webhook listens").or("\"127.0.0.1\"").host(),
-    key("channels.telegram.webhookPath", TEXT, RELOAD_CHANNELS, "Path of the webhook").or("\"/telegram-webhook\""),
-    key("channels.telegram.webhookPort", POSITIVE, RELOAD_CHANNELS, "Port at which the webhook listens").or("8787"),
-    key("channels.telegram.webhookSecret", TEXT, RELOAD_CHANNELS, "Secret Telegram sends with each update").secret(),
-    key("channels.telegram.webhookUrl", TEXT, RELOAD_CHANNELS, "Public address of the webhook").host(),
     key("channels.tlon", &Any, RELOAD_CHANNELS, "Channel by a program, accepted and not checked"),
     key("channels.twitch", &Any, RELOAD_CHANNELS, "Channel by a program, accepted and not checked"),
     key("channels.whatsapp", OBJECT, RELOAD_CHANNELS, "WhatsApp"),
@@ -462,7 +391,10 @@ pub static KEYS: &[Key] = &[
     key("channels.whatsapp.actions.sendMessage", BOOL, RELOAD_CHANNELS, "Whether the agent may send messages").or("true"),
     key("channels.whatsapp.allowFrom", TEXTS, RELOAD_CHANNELS, "Numbers allowed in direct chats, E.164"),
     key("channels.whatsapp.blockStreaming", BOOL, RELOAD_CHANNELS, "Whether replies are sent block by block"),
-    key("channels.whatsapp.blockStreamingCoalesce", &Like("channels.telegram.blockStreamingCoalesce"), RELOAD_CHANNELS, "Joining of streamed blocks"),
+    key("channels.whatsapp.blockStreamingCoalesce", OBJECT, RELOAD_CHANNELS, "Joining of streamed blocks"),
+    key("channels.whatsapp.blockStreamingCoalesce.idleMs", COUNT, RELOAD_CHANNELS, "Silence in ms after which a block is sent"),
+    key("channels.whatsapp.blockStreamingCoalesce.maxChars", POSITIVE, RELOAD_CHANNELS, "Most characters of a joined block"),
+    key("channels.whatsapp.blockStreamingCoalesce.minChars", POSITIVE, RELOAD_CHANNELS, "Fewest characters of a joined block"),
     key("channels.whatsapp.capabilities", TEXTS, RELOAD_CHANNELS, "Capabilities of the channel"),
     key("channels.whatsapp.chunkMode", CHUNK_MODE, RELOAD_CHANNELS, "How long messages are cut").or("\"length\""),
     key("channels.whatsapp.command", &AnyOf(&[TextList, Text { min: 1 }]), RELOAD_CHANNELS, "Program that speaks for the channel").host(),
@@ -477,9 +409,12 @@ pub static KEYS: &[Key] = &[
     key("channels.whatsapp.groupPolicy", GROUP_POLICY, RELOAD_CHANNELS, "Who may write in groups").or("\"allowlist\""),
     key("channels.whatsapp.groups", &Map, RELOAD_CHANNELS, "Groups, by id, * for all others"),
     key("channels.whatsapp.groups.*.requireMention", BOOL, RELOAD_CHANNELS, "Whether the number must be mentioned"),
-    key("channels.whatsapp.groups.*.tools", &Like("channels.telegram.groups.*.tools"), RELOAD_CHANNELS, "Tool rules of this group"),
+    key("channels.whatsapp.groups.*.tools", OBJECT, RELOAD_CHANNELS, "Tool rules of this group"),
+    key("channels.whatsapp.groups.*.tools.allow", TEXTS, RELOAD_CHANNELS, "Tools allowed in this group"),
+    key("channels.whatsapp.groups.*.tools.alsoAllow", TEXTS, RELOAD_CHANNELS, "Tools allowed in addition"),
+    key("channels.whatsapp.groups.*.tools.deny", TEXTS, RELOAD_CHANNELS, "Tools refused in this group"),
     key("channels.whatsapp.groups.*.toolsBySender", &Map, RELOAD_CHANNELS, "Tool rules by sender"),
-    key("channels.whatsapp.groups.*.toolsBySender.*", &Like("channels.telegram.groups.*.tools"), RELOAD_CHANNELS, "Tool rules of this sender"),
+    key("channels.whatsapp.groups.*.toolsBySender.*", &Like("channels.whatsapp.groups.*.tools"), RELOAD_CHANNELS, "Tool rules of this sender"),
     key("channels.whatsapp.heartbeat", &Like("channels.defaults.heartbeat"), RELOAD_CHANNELS, "Heartbeat delivery of this channel"),
     key("channels.whatsapp.historyLimit", COUNT, RELOAD_CHANNELS, "Messages of a group given to the agent"),
     key("channels.whatsapp.markdown.tables", TABLES, RELOAD_CHANNELS, "How tables are written"),
@@ -800,12 +735,12 @@ pub static KEYS: &[Key] = &[
     key("tools.media", &Any, UNREAD, "Media reading, accepted and not checked"),
     key("tools.message", &Any, UNREAD, "Message tool, accepted and not checked"),
     key("tools.profile", TOOL_PROFILE, NONE, "Base set of tools, all when unset"),
-    key("tools.sandbox.tools", &Like("channels.telegram.groups.*.tools"), UNREAD, "Tool rules in a sandbox"),
+    key("tools.sandbox.tools", &Like("channels.whatsapp.groups.*.tools"), UNREAD, "Tool rules in a sandbox"),
     key("tools.sessions", &Any, UNREAD, "Session tools, accepted and not checked"),
     key("tools.subagents.model", MODEL, NONE, "Model of subagents"),
     key("tools.subagents.model.fallbacks", TEXTS, NONE, "Models tried when the subagent model fails"),
     key("tools.subagents.model.primary", NAME, NONE, "Subagent model, as provider/model"),
-    key("tools.subagents.tools", &Like("channels.telegram.groups.*.tools"), NONE, "Tool rules of subagents"),
+    key("tools.subagents.tools", &Like("channels.whatsapp.groups.*.tools"), NONE, "Tool rules of subagents"),
     key("tools.surfaces.agents", TEXTS, NONE, "Tools for turns that other agents ask for, beside those that anybody has"),
     key("tools.surfaces.cron", TEXTS, NONE, "The same for scheduled turns"),
     key("tools.surfaces.guests", TEXTS, NONE, "The same for people on channels who are not the owner"),

@@ -1,16 +1,16 @@
 //! The wrapping of user texts: the time stamp in front, the `[message_id: ...]` line at the end, and taking
 //! both off again for display. Pure text.
 use crate::clock;
+use crate::config::channels;
 use crate::parts::Parts;
 use crate::sessions::tags;
 use crate::untrusted;
 use serde_json::Value;
 
-/// Names that begin the bracket of a channel's envelope.
-const CHANNELS: [&str; 13] = [
+/// Names that begin the bracket of a channel's envelope, beside those of channels that are built in.
+const CHANNELS: [&str; 12] = [
     "WebChat",
     "WhatsApp",
-    "Telegram",
     "Signal",
     "Slack",
     "Discord",
@@ -128,8 +128,12 @@ fn bracket(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether what stands in brackets begins with the label of a channel.
-pub fn names_channel(inner: &str) -> bool {
-    CHANNELS.iter().any(|name| inner.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
+fn names_channel(inner: &str) -> bool {
+    let built_in = channels::KNOWN.iter().map(|known| known.label);
+    CHANNELS
+        .into_iter()
+        .chain(built_in)
+        .any(|name| inner.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
 }
 
 /// Whether `YYYY-MM-DD HH:MM` or `YYYY-MM-DDTHH:MMZ` is part of the text.

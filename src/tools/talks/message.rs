@@ -24,7 +24,7 @@ pub const TOOL: Tool = Tool {
     doc: "Send, edit, delete or react to messages on a chat channel, send a sticker, ask a poll, or read what was said there last; without target in the present chat. Your normal answer reaches the present chat by itself: if you have said all with this tool, answer NO_REPLY.",
     parameters: r#"{"type": "object", "required": ["action"], "properties": {
         "action": {"type": "string", "enum": ["send", "edit", "delete", "react", "poll", "sticker", "read"]},
-        "channel": {"type": "string", "description": "Such as telegram; the present one when left out"},
+        "channel": {"type": "string", "description": "Its key below channels; the present one when left out"},
         "target": {"type": "string", "description": "Id of a chat, group or user; the present chat when left out"},
         "message": {"type": "string", "description": "The text"},
         "media": {"type": "string", "description": "https:// address of a picture or file to send, or the path of one that came with a message"},

@@ -1,62 +1,69 @@
-//! The demo of a channel, for the tests only: this file and its row in `WORKERS`. Its platform is a directory of text files
+//! The demo of a channel, for the tests only: this file and its row in `CHANNELS`. Its platform is a directory of text files
 //! of one line each thing, which outlive the process whatever ends it:
 //! `in` (what people wrote, by the test), `acknowledged`, `out` (what the platform was given), `confirmed`, `uncertain`.
-use super::carrier::Carrier;
-use super::workers::{Handle, Row};
+use super::Channel;
+use super::house::{Accepted, Became, House, Place, Turn};
+use super::ids::TEXTS;
+use crate::agents::Agents;
 use crate::agents::routing::{self, Inbound as Peer};
 use crate::calls::Provenance;
-use crate::channels::house::{Accepted, Became, House, Place, Turn};
-use crate::deliveries::{Delivery, Inbound, Login};
-use crate::error::Result;
+use crate::deliveries::{Delivery, Inbound};
+use crate::error::{Error, Result};
 use crate::json::json;
 use crate::sessions::attachments::Attachments;
-use crate::state::shared::Shared;
 use std::collections::{HashSet, VecDeque};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-pub const ROW: Row = Row {
-    name: "echo",
-    mark: |_, _| serde_json::Value::Null,
-    parts: |config, _| {
-        let accounts = config.get("channels.telegram.accounts").and_then(|v| v.as_object());
-        accounts.into_iter().flatten().map(|(name, _)| name.clone()).collect()
-    },
-    rests: |_, _, _| {},
-    stack: 256 << 10,
-    start: run,
+pub const CHANNEL: Channel = Channel {
+    id: "echo",
+    label: "Echo",
+    detail: "Directory of text files",
+    image: "folder",
+    keys: &["enabled"],
+    ids: TEXTS,
+    has_topics: false,
+    has_buttons: false,
+    variable: None,
+    how: "it signs in by itself",
+    run,
+    target: |text| Ok(Place { peer: text.to_string(), ..Place::default() }),
+    probe: |_, _, _| Default::default(),
+    check: |_| Ok(()),
+    sign_in: |_, _, _| Err(Error::invalid("it signs in by itself")),
+    issues: |_| Vec::new(),
+    setup: None,
 };
 
-fn run(handle: Handle) -> Result<()> {
-    let dir = handle.house.shared.env.state_dir.join("echo").join(&handle.part);
-    let shared = handle.house.shared.clone();
-    let login = Login { platform: "echo".into(), account: handle.part.clone() };
-    let carrier = Carrier::new(handle, login)?;
-    let open = carrier.begin()?;
+fn run(house: Arc<dyn House>) -> Result<()> {
+    let login = house.login();
+    let dir = house.settings().env.state_dir.join("echo").join(&login.account);
+    let open = house.begin()?;
     open.uncertain.iter().for_each(|delivery| say(&dir, "uncertain", &delivery.id));
     let mut waiting: VecDeque<(Inbound, bool)> = open.inbound.into_iter().map(|m| (m, true)).collect();
     let mut acknowledged: HashSet<String> = lines(&dir, "acknowledged").into_iter().collect();
     loop {
-        while let Some(delivery) = carrier.next(&[])? {
+        while let Some(delivery) = house.next(&[])? {
             let became = send(&dir, &delivery);
             let is_confirmed = matches!(became, Became::Confirmed(_));
-            carrier.became(&delivery, became)?;
+            house.became(&delivery, became)?;
             if is_confirmed {
                 say(&dir, "confirmed", &delivery.id);
             }
         }
         let fresh: Vec<String> =
             lines(&dir, "in").into_iter().filter(|id| !acknowledged.contains(id)).take(3).collect();
-        let new = carrier.bring(fresh.iter().map(|id| (id.clone(), json!({"text": id}))).collect())?;
+        let new = house.bring(fresh.iter().map(|id| (id.clone(), json!({"text": id}))).collect())?;
         for id in fresh {
             say(&dir, "acknowledged", &id);
             acknowledged.insert(id);
         }
         waiting.extend(new.into_iter().map(|message| (message, false)));
         while let Some((message, is_again)) = waiting.pop_front() {
-            match turn(&shared, &carrier, &message, is_again) {
+            match turn(&*house, &message, is_again) {
                 // The queue of the session is full: later.
                 Err(e) if e.retryable() => {
                     waiting.push_front((message, is_again));
@@ -65,21 +72,22 @@ fn run(handle: Handle) -> Result<()> {
                 asked => asked?,
             }
         }
-        if !carrier.await_deliveries(Duration::from_millis(10))? {
+        if !house.await_deliveries(Duration::from_millis(10))? {
             return Ok(());
         }
     }
 }
 
-fn turn(shared: &Shared, carrier: &Carrier, message: &Inbound, is_again: bool) -> Result<()> {
+fn turn(house: &dyn House, message: &Inbound, is_again: bool) -> Result<()> {
     let peer = format!("p{}", message.id.len() % 3);
     if message.id == "remind" {
-        carrier.promise("reminder", &peer, json!({"text": "you asked for it"}))?;
-        return carrier.pass_over(message);
+        house.promise("reminder", &peer, json!({"text": "you asked for it"}))?;
+        return house.pass_over(message);
     }
     let from = Peer { channel: "echo", account: &message.account, peer: &peer, ..Peer::default() };
-    let route = routing::route(&shared.config(), &shared.agents(), &from)?;
-    let asked = carrier.turn(Turn {
+    let config = house.settings().config();
+    let route = routing::route(&config, &Agents::of(&config, &house.settings().env), &from)?;
+    let asked = house.turn(Turn {
         blocks: None,
         main: None,
         inbound: message,
@@ -98,7 +106,7 @@ fn turn(shared: &Shared, carrier: &Carrier, message: &Inbound, is_again: bool) -
     })?;
     match asked {
         Accepted::Run => Ok(()),
-        Accepted::Now(_) => carrier.pass_over(message),
+        Accepted::Now(_) => house.pass_over(message),
     }
 }
 
