@@ -188,6 +188,11 @@ impl Board {
 }
 
 impl Row {
+    /// Whether something came or went since it was started last.
+    pub fn has_worked(&self) -> bool {
+        self.last_inbound.max(self.last_outbound) >= self.last_start.max(Some(1))
+    }
+
     /// As a row of `channelAccounts` tells it; what the configuration says is added by its reader.
     pub fn told(&self) -> Map<String, Value> {
         let mut told = self.more.clone();

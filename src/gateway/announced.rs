@@ -13,8 +13,15 @@ use serde_json::Value;
 const STACK: usize = 128 << 10;
 const SSH_PORT: u16 = 22;
 
-pub const ROW: Row =
-    Row { name: "mdns", mark: |_, _| Value::Null, parts, rests: |_, _, _| {}, stack: STACK, start: run };
+pub const ROW: Row = Row {
+    name: "mdns",
+    mark: |_, _| Value::Null,
+    parts,
+    rests: |_, _, _| {},
+    worked: |_, _| false,
+    stack: STACK,
+    start: run,
+};
 
 fn parts(config: &Config, _: &Judge) -> Vec<String> {
     let is_on = matches!(config.str("discovery.mdns.mode"), Some("minimal" | "full"));

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The thread that polls reads answers of some MiB; parsing them nests as deep as they do.
 const STACK: usize = 512 << 10;
 
-pub const ROW: Row = Row { name: "channel", mark, parts, rests, stack: STACK, start: run };
+pub const ROW: Row = Row { name: "channel", mark, parts, rests, worked, stack: STACK, start: run };
 
 /// `channel:account` of each that is on.
 fn parts(config: &Config, _: &Judge) -> Vec<String> {
@@ -39,10 +39,19 @@ fn of<'a>(config: &Config, part: &'a str) -> Option<(&'static Channel, &'a str)>
 
 /// Its row says when it is tried again.
 fn rests(house: &House, part: &str, until: u64) {
-    if let Some((platform, account)) = part.split_once(':') {
-        let login = Login { platform: platform.to_string(), account: account.to_string() };
+    if let Some(login) = login(part) {
         house.shared.board.tries(&login, Some(until));
     }
+}
+
+/// Something came or went.
+fn worked(house: &House, part: &str) -> bool {
+    login(part).is_some_and(|login| house.shared.board.row(&login).has_worked())
+}
+
+fn login(part: &str) -> Option<Login> {
+    let (platform, account) = part.split_once(':')?;
+    Some(Login { platform: platform.to_string(), account: account.to_string() })
 }
 
 fn run(handle: Handle) -> Result<()> {

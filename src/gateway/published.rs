@@ -24,8 +24,15 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Most values in its status: a tailnet of a thousand machines has some ten thousand.
 const MAX_VALUES: usize = 50_000;
 
-pub const ROW: Row =
-    Row { name: "tailscale", mark: |_, _| Value::Null, parts, rests: |_, _, _| {}, stack: STACK, start: run };
+pub const ROW: Row = Row {
+    name: "tailscale",
+    mark: |_, _| Value::Null,
+    parts,
+    rests: |_, _, _| {},
+    worked: |_, _| false,
+    stack: STACK,
+    start: run,
+};
 
 fn parts(config: &Config, judge: &Judge) -> Vec<String> {
     judge.publication(config).map(|_| String::new()).into_iter().collect()

@@ -19,9 +19,12 @@ use std::time::{Duration, Instant};
 
 /// A worker that has not ended by then is left behind.
 const LET_GO: Duration = Duration::from_secs(2);
-/// Pauses before a failed worker is started again. One that ran for longer than the longest begins anew.
+/// Pauses before a failed worker is started again. One that ran for longer than the pause that is due, and for this long
+/// at least, begins anew; one that did its work while it ran has failed so often at most.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
+const STEADY: Duration = Duration::from_secs(30);
+const AT_WORK: u32 = 2;
 
 pub struct Supervisor {
     rows: &'static [Row],
@@ -227,8 +230,9 @@ impl Worker {
 
     /// Rests, the longer the more often it has failed.
     fn fail(&mut self, e: &Error, house: &House) {
-        if matches!(self.now, Now::Runs { since, .. } if since.elapsed() > LONGEST) {
-            self.failures = 0;
+        if let Now::Runs { since, .. } = self.now {
+            let has_worked = (self.row.worked)(house, &self.part);
+            self.failures = counted(self.failures, since.elapsed(), has_worked);
         }
         metrics::count(Metric::WorkersFailed);
         let pause = pause(self.failures, ids::random::<1>().map_or(128, |[chance]| chance));
@@ -241,11 +245,23 @@ impl Worker {
     }
 }
 
+/// What of its failures still counts when a worker fails once more, after a life so long.
+fn counted(failures: u32, ran: Duration, has_worked: bool) -> u32 {
+    match ran > whole(failures).max(STEADY) {
+        true => 0,
+        false if has_worked => failures.min(AT_WORK),
+        false => failures,
+    }
+}
+
+fn whole(failures: u32) -> Duration {
+    FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST)
+}
+
 /// How long a worker rests that has failed so often before: twice as long each time, and a fifth more or less, so that
 /// workers that fail together do not try together for ever.
 fn pause(failures: u32, chance: u8) -> Duration {
-    let whole = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);
-    whole.mul_f64(0.8 + f64::from(chance) / 255.0 * 0.4)
+    whole(failures).mul_f64(0.8 + f64::from(chance) / 255.0 * 0.4)
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ const fn row(name: &'static str, start: fn(Handle) -> Result<()>) -> Row {
         mark: |config, _| config.get("cron").cloned().unwrap_or_default(),
         parts: |_, _| vec![String::new()],
         rests: |_, _, _| {},
+        worked: |_, _| false,
         stack: 64 << 10,
         start,
     }
@@ -165,6 +166,15 @@ fn i10_4_pauses_grow_to_a_bound_and_differ() {
     let of = |failures, chance| pause(failures, chance).as_millis();
     assert_eq!((of(0, 0), of(0, 255), of(1, 0), of(3, 0)), (800, 1200, 1600, 6400));
     assert_eq!((of(20, 0), of(u32::MAX, 255)), (240_000, 360_000));
+}
+
+/// Issue 11: a program that is killed at work time and again is not away for minutes.
+#[test]
+fn i11_pauses_fall_back_after_a_life_that_was_worth_it() {
+    let of = |failures, seconds, has_worked| counted(failures, Duration::from_secs(seconds), has_worked);
+    assert_eq!((of(6, 1, false), of(6, 1, true), of(1, 1, true)), (6, 2, 1));
+    assert_eq!((of(6, 60, false), of(6, 70, false)), (6, 0), "longer than the minute that is due");
+    assert_eq!((of(2, 10, false), of(2, 31, false), of(12, 301, false)), (2, 0, 0));
 }
 
 #[test]

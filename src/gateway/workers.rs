@@ -30,6 +30,8 @@ pub struct Row {
     pub parts: fn(&Config, &Judge) -> Vec<String>,
     /// Told when one of this part has failed, and when it is started again (epoch milliseconds).
     pub rests: fn(&House, &str, u64),
+    /// Whether one of this part has done its work since it was started last.
+    pub worked: fn(&House, &str) -> bool,
     pub stack: usize,
     /// The work, on the worker's thread. `Ok` ends it for good; after an error it is started again.
     pub start: fn(Handle) -> Result<()>,
@@ -42,6 +44,7 @@ pub const WORKERS: &[Row] = &[
         mark: |_, _| Value::Null,
         parts: |_, _| vec![String::new()],
         rests: |_, _, _| {},
+        worked: |_, _| false,
         stack: watch::STACK,
         start: watch::run,
     },

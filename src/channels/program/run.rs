@@ -71,10 +71,13 @@ pub fn run(house: Arc<dyn House>) -> Result<()> {
         let line = Line { house: house.clone(), channel: row.id, label: row.label, writer, can, dir };
         work(Arc::new(line), ears, &mut process)
     });
-    // Its own end says more than that a pipe broke.
-    result.map_err(|e| match process.ended() {
-        Some(status) => e.context(format_args!("the program ended ({status})")),
-        None => e,
+    // Its own end says more than that a pipe broke, which comes first.
+    result.map_err(|e| {
+        process.wait();
+        match process.ended() {
+            Some(status) => e.context(format_args!("the program ended ({status})")),
+            None => e,
+        }
     })
 }
 
