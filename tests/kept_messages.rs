@@ -9,9 +9,13 @@ const TOLD: &str = "There is no answer at the moment";
 
 /// Writes the bindings into the running gateway's file.
 fn bind(gateway: &Gateway, bindings: &Value) {
+    set(gateway, "bindings", bindings);
+}
+
+fn set(gateway: &Gateway, key: &str, value: &Value) {
     let text = std::fs::read_to_string(gateway.config_path()).unwrap();
     let mut config: Value = serde_json::from_str(&text).unwrap();
-    config["bindings"] = bindings.clone();
+    config[key] = value.clone();
     std::fs::write(gateway.config_path(), config.to_string()).unwrap();
 }
 
@@ -32,6 +36,54 @@ fn b_f25_a_message_of_telegram_waits_until_a_mistake_is_mended_and_its_sender_is
     assert_eq!(all[1..], ["here you are"], "{all:?}");
     let asked = server.requests(1)[0]["body"].to_string();
     assert!(asked.contains("one"), "{asked}");
+}
+
+/// The rules of sessions say whether a message is taken at all: while they cannot be read, it waits like others.
+#[test]
+fn b_f25_a_message_waits_while_the_section_of_sessions_is_damaged() {
+    let telegram = ann();
+    let (server, gateway) = with_bot(&telegram, json!({"session": 7}), vec![texts(&["here you are"])]);
+    telegram.says(1001, 1001, "one");
+    let first = said(&telegram, 1001, 1);
+    assert!(first[0].contains(TOLD), "{first:?}");
+    assert_eq!(server.count(), 0);
+    set(&gateway, "session", &json!({}));
+    let all = said(&telegram, 1001, 2);
+    assert_eq!(all[1..], ["here you are"], "{all:?}");
+}
+
+/// Issue 11: what was written to an account that is gone does not stay open for a week.
+#[test]
+fn i11_a_message_to_an_account_that_is_gone_is_given_up_when_it_is_old() {
+    let telegram = ann();
+    let (_server, mut gateway) = with_bot(&telegram, json!({"bindings": [7]}), vec![]);
+    telegram.says(1001, 1001, "one");
+    said(&telegram, 1001, 1);
+    gateway.kill();
+    set(&gateway, "channels", &json!({}));
+    let journal = gateway.state_dir().join("gateway/deliveries.jsonl");
+    let older = |minutes: u64| {
+        let text = std::fs::read_to_string(&journal).unwrap();
+        let older = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line["ts"] = (line["ts"].as_u64().unwrap() - minutes * 60_000).into();
+            format!("{line}\n")
+        };
+        std::fs::write(&journal, text.lines().map(older).collect::<String>()).unwrap();
+    };
+    const GIVEN_UP: &str = "is not answered any more: its account is gone";
+    older(50);
+    gateway.restart();
+    wait_for("what is open", || gateway.log().contains("1 messages to answer").then_some(()));
+    assert!(!gateway.log().contains(GIVEN_UP));
+    gateway.kill();
+    older(20);
+    gateway.restart();
+    wait_for("the log", || gateway.log().contains(GIVEN_UP).then_some(()));
+    gateway.stop();
+    let count = gateway.log().matches("messages to answer").count();
+    gateway.restart();
+    assert_eq!(gateway.log().matches("messages to answer").count(), count, "{}", gateway.log());
 }
 
 #[test]

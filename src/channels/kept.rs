@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const PAUSE: Duration = Duration::from_secs(5);
 pub const MOST: usize = 16;
 /// An answer to what is older, in milliseconds, would be a surprise.
-const RECENT: u64 = 60 * 60 * 1000;
+pub const RECENT: u64 = 60 * 60 * 1000;
 
 /// What its sender is told.
 pub const TOLD: &str = "⚠️ There is no answer at the moment: something is wrong with this gateway's settings or files, its log says what. If that is mended within an hour, your message is answered then.";

@@ -195,6 +195,10 @@ impl Inbound {
         self.platform == login.platform && self.account == login.account
     }
 
+    pub fn login(&self) -> Login {
+        Login { platform: self.platform.clone(), account: self.account.clone() }
+    }
+
     /// The id of the run that answers it, always the same: asked for twice it is answered once.
     pub fn run(&self) -> String {
         format!("{}:{}:{}", self.platform, self.account, self.id)

@@ -23,8 +23,11 @@ pub fn check(config: &Config, key: &str, entry: &Entry) -> Result<()> {
     }
     let is_own = entry.get("sendPolicy").and_then(read).is_some();
     let mistake = config.mistake(RULES).filter(|_| !is_own);
-    let why = mistake.map(|issue| format!(": {}", config.told_with_place(issue))).unwrap_or_default();
-    Err(Error::invalid(format!("send blocked by session policy{why}")))
+    const BLOCKED: &str = "send blocked by session policy";
+    Err(match mistake {
+        Some(issue) => Error::config(format!("{BLOCKED}: {}", config.told_with_place(issue))),
+        None => Error::invalid(BLOCKED),
+    })
 }
 
 /// `key` is canonical. While the rules are disabled by a mistake, only main sessions are open: what they would

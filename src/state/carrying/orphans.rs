@@ -1,14 +1,15 @@
 //! Deliveries that nobody carries: their account is not in the configuration any more, or has no token. They are told of at
 //! once, where people look, and have failed when they are too old to be worth saying; an account that comes back before
-//! that sends them. What somebody who ended had in his hands is told as uncertain (R-10c).
+//! that sends them. What somebody who ended had in his hands is told as uncertain (R-10c). What people wrote to such an
+//! account is given up when an answer would be a surprise.
 //!
-//! Part of `State`, on the state thread; looked for while anything is to be delivered.
+//! Part of `State`, on the state thread; looked for while anything is to be delivered, else now and then.
 use crate::channels::accounts::{Account, ids};
 use crate::channels::outgoing::Outgoing;
 use crate::channels::token::Source;
-use crate::channels::{self, doubt};
+use crate::channels::{self, doubt, kept};
 use crate::config::Config;
-use crate::deliveries::{Delivery, Line, Login, Stage, Step};
+use crate::deliveries::{Delivery, Inbound, Line, Login, Stage, Step};
 use crate::env::Env;
 use crate::metrics::{self, Metric};
 use crate::state::State;
@@ -16,6 +17,8 @@ use serde_json::Value;
 
 /// How often, milliseconds.
 const LOOK: u64 = 5000;
+/// The same where nothing is on its way.
+const SELDOM: u64 = 10 * 60 * 1000;
 /// After how many minutes one has failed, where its channel does not say; where it says never.
 const MINUTES: u64 = 10;
 const NEVER: u64 = 24 * 60;
@@ -54,7 +57,8 @@ impl Carrier {
 impl State {
     pub(in crate::state) fn look_for_orphans(&mut self) -> Option<u64> {
         let is_first = self.post.look_at == 0;
-        let is_wanted = is_first || self.post.ledger.is_going() || self.post.has_orphans;
+        let is_late = self.mono >= self.post.look_at + SELDOM;
+        let is_wanted = is_first || is_late || self.post.ledger.is_going() || self.post.has_orphans;
         if is_wanted && self.mono >= self.post.look_at && !self.is_stopping() {
             self.post.look_at = self.mono + LOOK;
             self.look(is_first);
@@ -87,6 +91,10 @@ impl State {
                 _ => {}
             }
         }
+        let is_stale = |message: &&Inbound| self.now.saturating_sub(message.ts) >= kept::RECENT;
+        let mut unheard: Vec<Inbound> =
+            self.post.ledger.unhandled().into_iter().filter(is_stale).cloned().collect();
+        unheard.retain(|message| matches!(of(&message.login()), Carrier::Gone(_)));
         crate::order::by(&mut gone, |(a, _), (b, _)| {
             (&a.platform, &a.account).cmp(&(&b.platform, &b.account))
         });
@@ -96,6 +104,7 @@ impl State {
             log::warn!(target: "channels", "{login}: something is to be said by this account, and nobody can: {why}");
         }
         old.into_iter().for_each(|(delivery, minutes)| self.has_failed(&delivery, minutes));
+        unheard.iter().for_each(|message| self.is_unheard(message));
         let is_anybody_left = !left.is_empty();
         left.iter().for_each(|login| self.abandon(login));
         if is_first || is_anybody_left {
@@ -116,6 +125,14 @@ impl State {
         log::error!(target: "channels", "{login}: {id} is not sent: {why}");
         self.tell_session(delivery, &format!("This message of yours was not delivered ({why})"));
         self.hold(vec![line], move |state, _| state.answer_delivery(&id));
+    }
+
+    /// Nobody will answer it.
+    fn is_unheard(&mut self, message: &Inbound) {
+        let Some(line) = self.post.ledger.handled(&message.name()) else { return };
+        let (login, id) = (message.login(), &message.id);
+        log::warn!(target: "channels", "{login}: {id} is not answered any more: its account is gone, and it is old");
+        self.write_for_good(vec![line]);
     }
 
     /// Who had these in his hands has ended.
