@@ -47,7 +47,9 @@ pub fn said(transcript: &Transcript, chats: &[String], limit: usize) -> Result<V
         let is_its = text(entry, "runId").is_some_and(|run| runs.contains(&run));
         is_its && entry.get("message").is_some_and(|message| message::role(message) == "assistant")
     };
-    let of_chat = all.into_iter().rev().filter(|entry| is(entry, message::CHAT) || is_answer(entry));
+    // What a command there had the gateway ask is nobody's word.
+    let is_word = |entry: &Value| is(entry, message::CHAT) && entry.get(message::ASKED_BY).is_none();
+    let of_chat = all.into_iter().rev().filter(|entry| is_word(entry) || is_answer(entry));
     let texts = of_chat.filter_map(|entry| shown(entry, false)).filter_map(|m| {
         let text = message::text_of(&m);
         let shown =
@@ -150,7 +152,11 @@ mod tests {
         let asked = |text: &str, run: &str, chat| with(message::user_text(text, 1), run, chat);
         let answer = |text: &str, run: &str| with(message::injected(text, None, 2), run, None);
         let (ann, bob) = ("telegram:default:1001", "telegram:default:1002");
+        let mut greet = asked("greet them", "n", Some((message::CHAT, ann)));
+        greet[message::ASKED_BY] = "command".into();
         t.append(&[
+            greet,
+            answer("hello Ann", "n"),
             asked("from Ann", "a", Some((message::CHAT, ann))),
             asked("from the page, into her turn", "w", None),
             answer("to Ann", "a"),
@@ -166,7 +172,7 @@ mod tests {
             let said = said(&t, &[ann.to_string()], limit).unwrap();
             said.iter().map(|m| m["text"].as_str().unwrap().to_string()).collect()
         };
-        assert_eq!(texts(9), ["from Ann", "to Ann", "delivered to Ann", "sent to Ann"]);
+        assert_eq!(texts(9), ["hello Ann", "from Ann", "to Ann", "delivered to Ann", "sent to Ann"]);
         assert_eq!(texts(1), ["sent to Ann"]);
     }
 
