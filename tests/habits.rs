@@ -20,7 +20,8 @@ fn hidden_positions(text: &str) -> Vec<String> {
         let end = ends(rest)?;
         let after = rest[end + 1..].trim_start();
         let is_hidden = [".unwrap_or", ".map_or("].iter().any(|hides| after.starts_with(hides));
-        (is_hidden && rest[..end].contains("..")).then(|| format!("{get}{})", &rest[..end]))
+        let is_range = ["..", "span", "range", ".clone()"].iter().any(|range| rest[..end].contains(range));
+        (is_hidden && is_range).then(|| format!("{get}{})", &rest[..end]))
     });
     taken.collect()
 }
@@ -40,8 +41,16 @@ fn no_wrong_position_is_hidden() {
 fn hidden_positions_are_found_in_every_spelling() {
     let text = "a.get(..at(b)).unwrap_or_default(); // x\n c\n    .get(1..)\n    .unwrap_or(\"\");\n\
         // d.get(..2).unwrap_or(e)\n f.get(..2)?; g.get(&h).unwrap_or(i..j); k.get(..2).unwrap_or_else(l);\n\
-        m.get(n..).map_or(0, o); p.get_mut(..q).unwrap_or_default()";
-    let want = [".get(..at(b))", ".get(1..)", ".get(..2)", ".get(n..)", ".get_mut(..q)"];
+        m.get(n..).map_or(0, o); p.get_mut(..q).unwrap_or_default(); r.get(span).unwrap_or(s); t.get(u.clone()).unwrap_or(v)";
+    let want = [
+        ".get(..at(b))",
+        ".get(1..)",
+        ".get(..2)",
+        ".get(n..)",
+        ".get(span)",
+        ".get(u.clone())",
+        ".get_mut(..q)",
+    ];
     assert_eq!(hidden_positions(text), want);
 }
 

@@ -50,7 +50,7 @@ impl Shared {
     }
 
     fn text(&self) -> &str {
-        self.json.get(self.at.clone()).unwrap_or_default()
+        self.json.part(self.at.clone())
     }
 }
 

@@ -84,7 +84,7 @@ fn skip_space(text: &Text, from: usize, until: usize) -> usize {
 fn reach(text: &Text, range: Range<usize>, length: usize) -> usize {
     let (mut entities, mut bytes) = (0, 0);
     let mut spans = text.spans_in(range.clone()).peekable();
-    for (n, (offset, c)) in text.plain.get(range.clone()).unwrap_or_default().char_indices().enumerate() {
+    for (n, (offset, c)) in text.plain.part(range.clone()).char_indices().enumerate() {
         let at = range.start + offset;
         while let Some((_, style)) = spans.next_if(|(span, _)| span.start <= at) {
             entities += 1;

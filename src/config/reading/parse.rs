@@ -69,7 +69,7 @@ pub fn halves(text: &str) -> Vec<usize> {
         return found;
     }
     for (_, span) in tokens(text).filter(|(token, _)| *token == Token::Text) {
-        let quoted = text.get(span.clone()).unwrap_or_default();
+        let quoted = text.part(span.clone());
         let unit = |at: usize| {
             let digits = quoted.get(at..at + 6)?.strip_prefix("\\u")?;
             u16::from_str_radix(digits, 16).ok()

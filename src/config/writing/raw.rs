@@ -39,14 +39,14 @@ pub fn hidden(
 ) -> Vec<(Range<usize>, String)> {
     let mut certain = by_place(text, root, secrets);
     // The name of a variable is no secret.
-    certain.retain(|(span, _)| !is_reference(text.get(span.clone()).unwrap_or_default()));
+    certain.retain(|(span, _)| !is_reference(text.part(span.clone())));
     let Some(known) = known else { return certain };
     // What is a secret at one place is one at every other.
     let secret = |(span, _): &(Range<usize>, String)| Some(decode(text.get(span.clone())?));
     let own: Vec<String> = certain.iter().filter_map(secret).take(MOST_OWN).collect();
     let is_hidden = |span: &Range<usize>| certain.binary_search_by_key(&span.start, |(s, _)| s.start).is_ok();
     let is_shown = |span: &Range<usize>| {
-        let source = text.get(span.clone()).unwrap_or_default();
+        let source = text.part(span.clone());
         let is_secret = || is_hidden(span) || redact::carries_secret(source, &own);
         // A word holds no more than itself, so the one where the parser stopped is known too.
         let is_word = !source.starts_with(['"', '\'', '/']);
@@ -123,13 +123,13 @@ fn by_place(text: &str, root: Place, secrets: &[String]) -> Vec<(Range<usize>, S
             }
             (Token::Punct(_), _) => {}
             (Token::Text | Token::Word, None) => {
-                let name = decode_name(text.get(span).unwrap_or_default());
+                let name = decode_name(text.part(span));
                 if let Some((place, _, member)) = open.last_mut() {
                     *member = Some(place.member(&name));
                 }
             }
             (token, Some(place)) => {
-                let source = text.get(span.clone()).unwrap_or_default();
+                let source = text.part(span.clone());
                 if hides(token, source, place, secrets) {
                     hidden.push((span, quoted()));
                 }
@@ -193,7 +193,7 @@ fn by_caution(text: &str) -> Vec<(Range<usize>, String)> {
     let mut all = tokens(text).peekable();
     let mut after_colon = false;
     while let Some((token, span)) = all.next() {
-        let source = text.get(span.clone()).unwrap_or_default();
+        let source = text.part(span.clone());
         let before_colon = matches!(all.peek(), Some((Token::Punct(':'), _)));
         let name = source.trim_matches(['"', '\'']);
         let known = before_colon

@@ -56,7 +56,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// `path` is for the error.
     fn value(&mut self, path: &str, span: Range<usize>, old: Option<Range<usize>>) -> Result<()> {
-        let source = self.text.get(span.clone()).unwrap_or_default();
+        let source = self.text.part(span.clone());
         if !source.contains(HIDDEN) {
             return Ok(());
         }

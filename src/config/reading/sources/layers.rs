@@ -2,6 +2,7 @@
 use super::{Layer, Sources};
 use crate::config::members::{Object, Scanner};
 use crate::config::tokens::{Token, tokens};
+use crate::parts::Parts;
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
@@ -72,7 +73,7 @@ impl Sources<'_> {
     fn included(&self, file: usize, value: &Range<usize>) -> Vec<usize> {
         let Some(source) = self.files.get(file) else { return Vec::new() };
         let here = source.path.parent().unwrap_or(Path::new("/"));
-        let text = source.text.get(value.clone()).unwrap_or_default();
+        let text = source.text.part(value.clone());
         let written = tokens(text).filter(|(token, _)| *token == Token::Text);
         let path = |span: Range<usize>| json5::from_str::<String>(text.get(span)?).ok();
         let known = |path: String| {
