@@ -1,7 +1,7 @@
 //! Nodes: what one costs that does nothing, how soon one is told and its answer is there, and what our own host takes.
 use crate::load::{Client, millis};
 use crate::measure::per_client;
-use crate::process::{BINARY, Gateway, Server, TOKEN, command, memory};
+use crate::process::{Gateway, Server, TOKEN, command, memory};
 use crate::report::{Report, median, quantile};
 use crate::{Result, Scale};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ fn host(report: &mut Report) -> Result<()> {
     let mut host = command(&dir);
     host.args(["node", "run", "--host", "127.0.0.1", "--port", &gateway.port.to_string()]);
     host.env("OPENCLAW_GATEWAY_TOKEN", TOKEN).stdout(Stdio::null()).stderr(Stdio::null());
-    let host = Server::of(host.spawn().map_err(|e| format!("{BINARY} node run: {e}"))?, gateway.port);
+    let host = Server::of(host.spawn().map_err(|e| format!("node run: {e}"))?, gateway.port);
     only_node(&mut asker)?;
     std::thread::sleep(Duration::from_secs(1));
     let (resident, _) = memory(host.pid())?;
