@@ -41,7 +41,7 @@ CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo watch install cross cross-check cross-test dist dist-test interop test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo watch install cross cross-check cross-test dist dist-test interop soak small test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -159,6 +159,19 @@ torture:
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw deliveries::crash_tests
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw telegram::property_tests
 	OPENCLAW_TORTURE=1000 $(CARGO) test --bin openclaw gateway::carrier
+
+# What `make static` builds, for tests of the release.
+STATIC_BINARY = $$($(STATIC_FLAGS) $(CARGO) build --release --target $(TRIPLE) --message-format=json-render-diagnostics \
+	2>/dev/null | $(EXECUTABLE))
+
+# A million requests, 10,000 connects, turns and messages in half an hour; SOAK is the number of seconds, and scales all.
+SOAK ?= 1800
+soak: static
+	OPENCLAW_SOAK=$(SOAK) OPENCLAW_TESTED="$(STATIC_BINARY)" $(CARGO) test --test gateway soak:: -- --nocapture
+
+# The release in 32 MB of memory with a fifth of a core, in 64 MB of addresses, and what it writes to flash; 15 minutes.
+small: static
+	OPENCLAW_SMALL=1 OPENCLAW_TESTED="$(STATIC_BINARY)" $(CARGO) test --test gateway small:: -- --nocapture --test-threads=1
 
 # Random bytes against the frame and head parsers for a bounded time (FUZZ_SECONDS, default 30).
 fuzz:

@@ -35,6 +35,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=schemas/config.json");
     println!("cargo::rerun-if-changed=build.rs");
     tell_build()?;
+    if has_conformance() {
+        println!("cargo::rustc-cfg=conformance");
+        list_transcripts()?;
+    } else {
+        files.retain(|file| file != Path::new("schemas/cli/conformance.json"));
+    }
     let mut pack = String::new();
     for file in &files {
         pack.push_str(&file.to_string_lossy());
@@ -46,6 +52,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     fs::write(out.join("schemas.deflate"), packed)?;
     pack_page(&out)
+}
+
+/// Whether `openclaw conformance` is a part: in development builds, or where it is asked for.
+fn has_conformance() -> bool {
+    let is_debug = std::env::var("PROFILE").is_ok_and(|profile| profile == "debug");
+    is_debug || std::env::var_os("CARGO_FEATURE_CONFORMANCE").is_some()
+}
+
+/// A table of the transcripts that it plays.
+fn list_transcripts() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=tests/transcripts");
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let found = fs::read_dir(root.join("tests/transcripts"))?.map(|entry| Ok(entry?.path()));
+    let mut found = found.collect::<Result<Vec<_>, std::io::Error>>()?;
+    found.sort();
+    let row = |file: &PathBuf| {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        format!("    ({name:?}, include_str!({:?})),\n", file.to_string_lossy())
+    };
+    let table = format!("&[\n{}]\n", found.iter().map(row).collect::<String>());
+    fs::write(PathBuf::from(std::env::var("OUT_DIR")?).join("transcripts.rs"), table)?;
+    Ok(())
 }
 
 /// What `openclaw version --json` says of a build. The commit only of a release: a development build would be compiled

@@ -457,3 +457,21 @@ fn n_28_a_person_at_the_shell_may_choose_any_directory() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("has .. in it"), "{said}");
 }
+
+/// One that is deleted and made again at once takes turns, and knows nothing of its namesake's.
+#[test]
+fn an_agent_that_comes_again_takes_turns() {
+    let gateway = Gateway::plain();
+    let mut client = Client::operator(&gateway, 4);
+    let workspace = gateway.state_dir().join("workspace-ops");
+    for round in 0..4 {
+        client.ok("agents.create", json!({"name": "ops", "workspace": workspace}));
+        let rows = client.ok("sessions.list", json!({"agentId": "ops"}));
+        assert_eq!(rows["sessions"], json!([]), "round {round}");
+        let asked = json!({"agentId": "ops", "message": "hello", "idempotencyKey": format!("again-{round}")});
+        let id = client.ask("agent", asked);
+        assert_eq!(client.answer(&id).unwrap()["status"], "accepted", "round {round}");
+        assert_eq!(client.answer(&id).unwrap()["status"], "ok", "round {round}");
+        client.ok("agents.delete", json!({"agentId": "ops"}));
+    }
+}

@@ -64,6 +64,8 @@ mod config_open;
 #[cfg(test)]
 mod config_places;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod cron;
@@ -273,6 +275,10 @@ mod shells;
 mod skills;
 #[cfg(test)]
 mod slash;
+#[cfg(test)]
+mod small;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod start_flags;
 #[cfg(test)]

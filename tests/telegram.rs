@@ -12,6 +12,16 @@ pub fn ann() -> Telegram {
 
 /// A gateway with one bot, and a model that gives these answers.
 pub fn with_bot(telegram: &Telegram, more: Value, replies: Vec<Reply>) -> (ModelServer, Gateway) {
+    with_bot_in(telegram, more, replies, Vec::new())
+}
+
+/// The same, started by a program (`Setup::under`).
+pub fn with_bot_in(
+    telegram: &Telegram,
+    more: Value,
+    replies: Vec<Reply>,
+    under: Vec<String>,
+) -> (ModelServer, Gateway) {
     let server = ModelServer::start(replies);
     let mut config = server.config();
     merge(
@@ -20,7 +30,7 @@ pub fn with_bot(telegram: &Telegram, more: Value, replies: Vec<Reply>) -> (Model
         "botToken": BOT_TOKEN, "apiRoot": telegram.root(), "dmPolicy": "allowlist", "allowFrom": ["1001"]}}}),
     );
     merge(&mut config, &more);
-    let gateway = Gateway::start(&Setup::config(config));
+    let gateway = Gateway::start(&Setup { under, ..Setup::config(config) });
     (server, gateway)
 }
 

@@ -15,6 +15,8 @@ mod chat;
 mod clients;
 mod complete;
 mod config;
+#[cfg(conformance)]
+mod conformance;
 mod cron;
 mod dashboard;
 mod devices;
@@ -154,6 +156,8 @@ pub const COMMANDS: &[Command] = &[
     config::edit::UNSET,
     config::VALIDATE,
     onboard::configure::COMMAND,
+    #[cfg(conformance)]
+    conformance::COMMAND,
     cron::ADD,
     cron::DISABLE,
     cron::EDIT,

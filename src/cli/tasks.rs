@@ -21,7 +21,10 @@ pub const TASKS: &[(&str, &[&str])] = &[
             "uninstall",
         ],
     ),
+    #[cfg(not(conformance))]
     ("For scripts", &["completion", "protocol"]),
+    #[cfg(conformance)]
+    ("For scripts", &["completion", "conformance", "protocol"]),
 ];
 
 /// Words that say what others say, for who is used to them: `openclaw help all` has them.

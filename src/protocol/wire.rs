@@ -247,6 +247,12 @@ pub fn masked_text(text: &[u8], mask: [u8; 4]) -> Vec<u8> {
     masked(Frame::message(text.to_vec(), TEXT, true), mask)
 }
 
+/// A whole binary frame of a client.
+#[cfg(conformance)]
+pub fn masked_binary(bytes: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    masked(Frame::message(bytes.to_vec(), OpCode::Data(Data::Binary), true), mask)
+}
+
 /// A whole pong frame of a client.
 pub fn masked_pong(payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     masked(Frame::pong(payload.to_vec()), mask)

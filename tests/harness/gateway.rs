@@ -2,11 +2,13 @@
 //!
 //! Dropping it kills the process and removes the directory. When the test is failing, everything that helps
 //! to see why is printed first: command, directory, standard output and error, the file log.
+use super::random::setting_text;
 use super::{DEADLINE, Value, json, merge, wait_within};
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -250,13 +252,20 @@ fn config_text(setup: &Setup, dir: &Path) -> String {
     serde_json::to_string_pretty(&config).unwrap()
 }
 
+/// The binary under test: what cargo built with the tests, or `OPENCLAW_TESTED`, such as the release.
+pub fn binary() -> &'static str {
+    static NAMED: OnceLock<String> = OnceLock::new();
+    NAMED
+        .get_or_init(|| setting_text("OPENCLAW_TESTED").unwrap_or(env!("CARGO_BIN_EXE_openclaw").to_string()))
+}
+
 /// The binary under test with a cleared environment and a home of its own.
 pub fn command(dir: &Path) -> Command {
     command_under(dir, &[])
 }
 
 fn command_under(dir: &Path, under: &[String]) -> Command {
-    let words = under.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_openclaw")]).collect::<Vec<_>>();
+    let words = under.iter().map(String::as_str).chain([binary()]).collect::<Vec<_>>();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     command.env_clear().current_dir(dir).env("HOME", dir.join("home")).env("PATH", "/usr/bin:/bin:/usr/sbin");

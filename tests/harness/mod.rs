@@ -29,6 +29,7 @@ pub use node::Node;
 pub use random::{Random, setting};
 pub use serde_json::{Value, json};
 pub use std::time::{Duration, Instant};
+pub use transcript::is_uuid;
 
 /// How long a test waits for anything before it fails: long, for a busy machine takes longer over everything.
 pub const DEADLINE: Duration = Duration::from_secs(40);
@@ -60,12 +61,4 @@ pub fn merge(base: &mut Value, over: &Value) {
         }
         (base, over) => *base = over.clone(),
     }
-}
-
-/// Whether `text` looks like a version 4 UUID.
-pub fn is_uuid(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12])
-        && parts[2].starts_with('4')
-        && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
 }

@@ -144,6 +144,11 @@ impl ModelServer {
         })
     }
 
+    /// Forgets what was asked so far, but not how often.
+    pub fn forget(&self) {
+        self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub fn count(&self) -> usize {
         lock(&self.shared.requests).len()
     }

@@ -193,7 +193,7 @@ pub(super) fn pin(tls: bool, text: Option<&str>, source: &str) -> Result<Option<
 }
 
 /// A target named by `--url`.
-fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
+pub fn given(url: &str, args: &Args, config: String, env: &Env) -> Result<Target> {
     let (tls, host, port) = split(url)?;
     let (token, password) = (from_flag(args, "token"), from_flag(args, "password"));
     if token.is_none() && password.is_none() {

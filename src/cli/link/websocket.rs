@@ -59,6 +59,11 @@ impl WebSocket {
         self.write(wire::masked_text(text.as_bytes(), ids::random().map_err(io::Error::other)?))
     }
 
+    #[cfg(conformance)]
+    pub fn send_binary(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(wire::masked_binary(bytes, ids::random().map_err(io::Error::other)?))
+    }
+
     /// The next message, or the peer's goodbye. Pings are answered on the way.
     pub fn next(&mut self) -> Result<Incoming, Lost> {
         loop {

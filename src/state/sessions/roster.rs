@@ -115,8 +115,13 @@ impl Sessions {
 
     /// Drops the agents that are leaving and have nothing more to save.
     pub(super) fn forget_left(&mut self) {
+        let before = self.agents.len();
         self.agents.retain(|_, agent| {
             !agent.is_leaving || agent.saves > 0 || agent.save_at.is_some() || !agent.waiting.is_empty()
         });
+        // One that comes again under the same name is to be read anew.
+        if self.agents.len() < before {
+            self.shared.published.set_indexes(self.looked(), &self.unread);
+        }
     }
 }

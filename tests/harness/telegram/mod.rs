@@ -136,6 +136,11 @@ impl Telegram {
         all.into_iter().filter(|call| call.method.eq_ignore_ascii_case(method)).collect()
     }
 
+    /// Forgets the calls so far.
+    pub fn forget(&self) {
+        self.world().calls.clear();
+    }
+
     /// Waits for so many calls of a method.
     pub fn wait_calls(&self, method: &str, n: usize) -> Vec<Call> {
         wait_for(&format!("{n} calls of {method}"), || {
