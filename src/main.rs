@@ -52,6 +52,7 @@ mod service;
 mod session_key;
 mod sessions;
 mod settings;
+mod shell;
 mod signals;
 mod skills;
 mod slash;

@@ -209,6 +209,25 @@ fn i14_1_ctrl_c_stops_the_turn_then_the_line_then_the_chat() {
     assert!(chat.is_cooked());
 }
 
+/// Messages that were sent meanwhile are answered together: their one answer is shown once.
+#[test]
+fn i14_1_one_answer_to_many_messages_is_shown_once() {
+    let slow = Reply::Stream(vec![Step::Text("begun".into()), Step::Gate, Step::Done]);
+    let world = World::start(vec![slow, texts(&["for all"])]);
+    let mut chat = world.chat();
+    chat.keys("one\r");
+    chat.sees("begun");
+    for (word, waiting) in [("two", 1), ("three", 2), ("four", 3)] {
+        chat.keys(&format!("{word}\r"));
+        chat.sees(&format!("{waiting} more after it"));
+    }
+    world.server.release();
+    let screen = said(&chat, "for all");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(chat.text().matches("for all").count(), 1, "{}", screen.all());
+    bye(chat);
+}
+
 #[test]
 fn i14_1_tools_are_one_line_each() {
     let call = |id: &str, name: &str, arguments: Value| {

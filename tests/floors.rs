@@ -27,6 +27,7 @@ const FLOORS: &[&[&str]] = &[
         "percent",
         "processes",
         "session_key",
+        "shell",
         "sys",
         "text",
         "threads",

@@ -76,6 +76,8 @@ mod cron_files;
 #[cfg(test)]
 mod cron_mending;
 #[cfg(test)]
+mod cron_outage;
+#[cfg(test)]
 mod cron_runs;
 #[cfg(test)]
 mod cron_tool;

@@ -24,21 +24,40 @@ pub struct Place {
 }
 
 /// From where a backup was made to where it is put to use.
-struct Mapping(Vec<(PathBuf, PathBuf)>);
+struct Mapping {
+    moved: Vec<(PathBuf, PathBuf)>,
+    /// What `~` was.
+    home: PathBuf,
+}
 
 impl Mapping {
     fn of(env: &Env, state: Option<&Path>) -> Mapping {
-        let Some(state) = state else { return Mapping(Vec::new()) };
+        let Some(state) = state else { return Mapping { moved: Vec::new(), home: env.home.clone() } };
         let is_usual =
             state.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".openclaw"));
         let home = state.parent().filter(|home| is_usual && home.parent().is_some());
-        let home = home.map(|home| (home.to_path_buf(), env.home.clone()));
-        Mapping([(state.to_path_buf(), env.state_dir.clone())].into_iter().chain(home).collect())
+        let moved = home.map(|home| (home.to_path_buf(), env.home.clone()));
+        Mapping {
+            moved: [(state.to_path_buf(), env.state_dir.clone())].into_iter().chain(moved).collect(),
+            home: home.unwrap_or(&env.home).to_path_buf(),
+        }
+    }
+
+    /// What a path in the configuration has to be now, where that is another.
+    fn written(&self, env: &Env, text: &str) -> Option<PathBuf> {
+        let (was, is) = match text.strip_prefix("~/") {
+            Some(rest) => (self.home.join(rest), env.home.join(rest)),
+            None => (PathBuf::from(text), PathBuf::from(text)),
+        };
+        Some(self.path(&was)).filter(|new| *new != is)
     }
 
     fn path(&self, path: &Path) -> PathBuf {
         let below = |(from, to): &(PathBuf, PathBuf)| path.strip_prefix(from).ok().map(|rest| to.join(rest));
-        self.0.iter().find_map(below).map_or_else(|| path.to_path_buf(), |path| path.components().collect())
+        self.moved
+            .iter()
+            .find_map(below)
+            .map_or_else(|| path.to_path_buf(), |path| path.components().collect())
     }
 }
 
@@ -71,7 +90,7 @@ pub fn settle(env: &Env, manifest: &Map<String, Value>, target: &Path) -> Result
 
 /// Writes the paths in a configuration that lay below the old directories as those below the new ones.
 fn rewrite(env: &Env, mapping: &Mapping, config: &Path) -> Result<Vec<String>> {
-    let is_same = mapping.0.iter().all(|(from, to)| from == to);
+    let is_same = mapping.moved.iter().all(|(from, to)| from == to);
     // Its paths are found all the same where it is no UTF-8; an edit of it is refused with the place.
     let text =
         files::read_lossy(config).map_err(|e| Error::io(format_args!("read {}", config.display()), e))?;
@@ -81,7 +100,7 @@ fn rewrite(env: &Env, mapping: &Mapping, config: &Path) -> Result<Vec<String>> {
     }
     let work = |draft: &mut edit::Draft| {
         let mut found = Vec::new();
-        paths(&draft.value()?, mapping, &mut Vec::new(), &mut found);
+        paths(&draft.value()?, &|text| mapping.written(env, text), &mut Vec::new(), &mut found);
         let mut told = Vec::new();
         for (path, old, new) in found {
             let names: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -96,23 +115,20 @@ fn rewrite(env: &Env, mapping: &Mapping, config: &Path) -> Result<Vec<String>> {
 
 fn paths(
     value: &Value,
-    mapping: &Mapping,
+    moved: &dyn Fn(&str) -> Option<PathBuf>,
     at: &mut Vec<String>,
     found: &mut Vec<(Vec<String>, String, PathBuf)>,
 ) {
     let mut inner = |name: String, value: &Value| {
         at.push(name);
-        paths(value, mapping, at, found);
+        paths(value, moved, at, found);
         at.pop();
     };
     match value {
         Value::Object(map) => map.iter().for_each(|(name, value)| inner(name.clone(), value)),
         Value::Array(items) => items.iter().enumerate().for_each(|(n, value)| inner(n.to_string(), value)),
         Value::String(text) => {
-            let new = mapping.path(Path::new(text));
-            if new != Path::new(text) {
-                found.push((at.clone(), text.clone(), new));
-            }
+            found.extend(moved(text).map(|new| (at.clone(), text.clone(), new)));
         }
         _ => {}
     }

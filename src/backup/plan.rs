@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// More files than this are a mistake in what is kept.
 const MAX_ITEMS: usize = 1_000_000;
-/// Directories of the state directory that are not worth keeping.
-const NOT_KEPT: [&str; 2] = ["logs", "trash"];
+/// What of the state directory is not worth keeping, or is true of this machine only.
+const NOT_KEPT: [&str; 3] = ["logs", "trash", "gateway/log-dir"];
 
 #[derive(Debug, Clone, Copy)]
 pub struct Options {

@@ -128,6 +128,11 @@ impl Printer {
         }
     }
 
+    /// Folds at the width that the terminal has now.
+    pub fn refit(&mut self, env: &Env) {
+        self.columns = columns(Some(env), self.interactive);
+    }
+
     /// The terminal's screen, to be drawn over.
     pub fn screen(&self) -> Screen {
         Screen::open(*self)

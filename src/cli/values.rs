@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::keys::Type;
 use crate::config::{Config, keys, lookup, path};
 use crate::cron;
+use crate::doctor::CHECKS;
 use crate::env::Env;
 use crate::error::Result;
 use crate::methods;
@@ -20,8 +21,8 @@ use crate::models::catalogue;
 use serde_json::Value;
 
 const KINDS: &[&str] = &[
-    "agents", "channels", "choices", "devices", "ids", "jobs", "keys", "methods", "models", "named", "nodes",
-    "profiles", "requests", "schemas", "sessions",
+    "agents", "channels", "checks", "choices", "devices", "ids", "jobs", "keys", "methods", "models",
+    "named", "nodes", "profiles", "requests", "schemas", "sessions",
 ];
 /// More sessions are not offered: the newest, then.
 const MOST: usize = 200;
@@ -44,10 +45,12 @@ pub fn of_flag(flag: &Flag) -> Option<&'static str> {
     match flag.long {
         "agent" => Some("agents"),
         "session-id" => Some("ids"),
-        "session-key" => Some("sessions"),
+        "session" | "session-key" => Some("sessions"),
         "channel" => Some("channels"),
+        "device" => Some("devices"),
         "model" => Some("models"),
         "node" => Some("nodes"),
+        "only" => Some("checks"),
         "profile" => Some("profiles"),
         _ => None,
     }
@@ -59,7 +62,7 @@ pub fn of_argument(command: &Command) -> Option<&'static str> {
         (_, "channel") => Some("channels"),
         (_, "method") => Some("methods"),
         (_, "model") => Some("models"),
-        (_, "path") => Some("keys"),
+        (command, "path") if command.starts_with("config ") => Some("keys"),
         ("agents delete", _) => Some("agents"),
         (command, "session") if command.starts_with("sessions ") => Some("named"),
         (command, "id") if command.starts_with("cron ") => Some("jobs"),
@@ -77,6 +80,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_string).collect();
     let values: Vec<String> = match args.positional(0).unwrap_or_default() {
         "choices" => choices(args.positional(1).unwrap_or_default()),
+        "checks" => checks(),
         "agents" => Agents::of(&config, &env).ids(),
         "devices" => devices(&env, "paired", "deviceId"),
         "jobs" => jobs(&config, &env),
@@ -95,6 +99,15 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     };
     values.iter().filter(|value| is_plain(value)).for_each(|value| context.out.whole(value));
     Ok(())
+}
+
+/// Checks of `doctor`, each behind its family.
+fn checks() -> Vec<String> {
+    let mut names: Vec<&str> = CHECKS.iter().map(|check| check.id).collect();
+    names.extend(CHECKS.iter().filter_map(|check| Some(check.id.split_once('.')?.0)));
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(str::to_string).collect()
 }
 
 /// What a key of the configuration takes, where that is a closed list.

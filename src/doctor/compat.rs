@@ -35,6 +35,34 @@ pub fn keys(ctx: &Ctx) -> Vec<Finding> {
     found.into_iter().map(finding).collect()
 }
 
+/// What the original wants of a provider and of each of its models, and this program can do without.
+pub fn models(ctx: &Ctx) -> Vec<Finding> {
+    let providers = ctx.config.whole().pointer("/models/providers").and_then(Value::as_object);
+    let mut missing = Vec::new();
+    for (name, provider) in providers.into_iter().flatten() {
+        let at = crate::config::join("models.providers", name);
+        if provider.get("baseUrl").is_none() {
+            missing.push((format!("{at}.baseUrl"), "<address>"));
+        }
+        let models = provider.get("models").and_then(Value::as_array);
+        if models.is_none() {
+            missing.push((format!("{at}.models"), "'[]'"));
+        }
+        let unnamed =
+            models.into_iter().flatten().enumerate().filter(|(_, model)| model.get("name").is_none());
+        missing.extend(unnamed.map(|(n, _)| (format!("{at}.models.{n}.name"), "<name>")));
+    }
+    let finding = |(path, value): (String, &str)| {
+        Finding::new(format!("{path} is not set: the original program does not start without it"))
+            .at(&ctx.env.config_path)
+            .remedy(format!(
+                "before you go back to it: {}",
+                ctx.env.command(&format!("config set {path} {value}"))
+            ))
+    };
+    missing.into_iter().map(finding).collect()
+}
+
 /// The places that are set of those that `parts` name below `value`.
 fn written(value: &Value, parts: &[&str], at: String, found: &mut Vec<String>) {
     let Some((part, rest)) = parts.split_first() else { return found.push(at) };
@@ -58,6 +86,25 @@ fn written(value: &Value, parts: &[&str], at: String, found: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::testing::Dir;
+    use crate::doctor::testing;
+
+    #[test]
+    fn what_only_the_original_wants_of_models_is_named() {
+        let dir = Dir::new();
+        dir.write("openclaw.json",
+            r#"{"models": {"providers": {"a": {"baseUrl": "http://127.0.0.1:1/v1", "models": [{"id": "x", "name": "X"}, {"id": "y"}]}, "b": {}}}}"#,
+        );
+        let found: Vec<String> =
+            testing::found(&dir, &[], "compat.models").into_iter().map(|(_, detail)| detail).collect();
+        let named = |path: &str| found.iter().any(|detail| detail.starts_with(path));
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(
+            ["a.models.1.name", "b.baseUrl", "b.models"]
+                .iter()
+                .all(|p| named(&format!("models.providers.{p} ")))
+        );
+    }
 
     /// COMPATIBILITY.md says it to people.
     #[test]

@@ -113,6 +113,7 @@ pub const CHECKS: &[Check] = &[
     check("clock.wrong", Warning, "The clock seems to be wrong", machine::clock),
     check("clock.zone", Warning, "A time zone is unknown", machine::zone),
     check("compat.keys", Info, "The original program refuses this key", compat::keys),
+    check("compat.models", Info, "The original program wants more of a model", compat::models),
     check("config.invalid", Error, "The configuration has mistakes", config::invalid),
     check("config.legacy_key", Warning, "Keys of earlier versions are not read", config::legacy),
     check("config.missing", Info, "There is no configuration yet", config::missing),

@@ -2,6 +2,7 @@
 //! last talked to. Pure over `State`.
 use super::agent::Params;
 use super::send::{self, filled};
+use crate::channels;
 use crate::error::{Error, Result};
 use crate::runs::origin::Address;
 use crate::sessions::Entry;
@@ -17,7 +18,7 @@ pub(super) struct Named {
     pub(super) thread: Option<String>,
 }
 
-/// `None` when nothing is to be delivered. Fails when nobody would carry it.
+/// `None` when nothing is to be delivered. Fails when nobody would carry it just now.
 pub(super) fn destination(state: &State, params: &Params, session: &str) -> Result<Option<Address>> {
     let first = |one: &Option<String>, other: &Option<String>| {
         filled(one.as_deref()).map(str::to_string).or(other.clone())
@@ -28,10 +29,19 @@ pub(super) fn destination(state: &State, params: &Params, session: &str) -> Resu
         account: first(&params.reply_account_id, &params.account_id),
         thread: params.thread_id.clone(),
     };
-    params.deliver.then(|| address(state, named(), session)).transpose()
+    if !params.deliver {
+        return Ok(None);
+    }
+    // Who asks is there to hear that nothing goes out just now.
+    let to = address(state, named(), session)?;
+    if let Some(channel) = channels::named(&to.channel) {
+        send::is_carried(state, channel, &to.account)?;
+    }
+    Ok(Some(to))
 }
 
-/// The place that is meant in a session. Fails when nobody would carry it.
+/// The place that is meant in a session. What goes there while its platform is away waits for it. Fails when nobody would
+/// ever carry it.
 pub(super) fn address(state: &State, named: Named, session: &str) -> Result<Address> {
     let own = |text: Option<String>| filled(text.as_deref()).map(str::to_string);
     let (account, thread) = (own(named.account), own(named.thread));
@@ -51,7 +61,7 @@ pub(super) fn address(state: &State, named: Named, session: &str) -> Result<Addr
             Last { account: account.or(last.account), thread: thread.or(last.thread), ..last }
         }
     };
-    let route = send::route(state, last.channel.as_deref(), last.account.as_deref(), &last.to)?;
+    let route = send::kept(state, last.channel.as_deref(), last.account.as_deref(), &last.to)?;
     Ok(Address {
         channel: route.channel.id.to_string(),
         account: route.account,

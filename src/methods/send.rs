@@ -4,8 +4,9 @@
 //! makes it once, also over a restart (`state/posting.rs`).
 mod place;
 
+use place::route;
 pub use place::{Route, named};
-pub(super) use place::{filled, route};
+pub(super) use place::{filled, is_carried, kept};
 
 use crate::agents::routing::PeerKind;
 use crate::approvals::seal;

@@ -4,6 +4,7 @@
 //! it finds its own record of a decision about exactly this.
 use crate::error::{Error, Result};
 use crate::json::Put;
+use crate::shell;
 use serde_json::{Map, Value};
 
 /// Whether params of this command are made anew.
@@ -73,17 +74,7 @@ fn is_same(argv: &[&str], raw: &str) -> bool {
         ["cmd.exe", .., text] => *text == raw,
         _ => false,
     };
-    by_shell || shown(argv) == raw || argv.join(" ") == raw
-}
-
-/// Words as one line, quoted where a shell would read them otherwise.
-pub fn shown(argv: &[&str]) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    let quoted = |word: &&str| match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_string(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    };
-    argv.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    by_shell || shell::line(argv.iter().copied()) == raw || argv.join(" ") == raw
 }
 
 /// Words as one line for people, as the original's nodes show them: in double quotes where there are blanks.
@@ -167,10 +158,5 @@ mod tests {
             request[name] = other.clone();
             assert!(!fits(&request), "{name} {other}");
         }
-    }
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
-        assert_eq!(shown(&["echo", "a b", "it's", "", "x=1"]), r"echo 'a b' 'it'\''s' '' x=1");
     }
 }

@@ -51,6 +51,7 @@ pub struct Found {
     pub problems: Vec<(PathBuf, String)>,
 }
 
+const LINKED: &str = "it is a link, which is not followed here; put the file itself there";
 /// Of a file that does not say what it is for, so that no agent would know when to read it.
 const NAMELESS: &str =
     "it must begin with a line ---, then description: what the skill is for, then a line ---";
@@ -174,8 +175,8 @@ fn gather(agents: &Agents, place: &Place, found: &mut Found) {
         let skill = match read(agents, place, folder) {
             Ok(Some(skill)) => skill,
             Ok(None) => continue,
-            Err(file) => {
-                found.problems.push((file, NAMELESS.to_string()));
+            Err((file, why)) => {
+                found.problems.push((file, why.to_string()));
                 continue;
             }
         };
@@ -195,8 +196,11 @@ fn tell_links(root: &Path, problems: &mut Vec<(PathBuf, String)>) {
     problems.extend(links.map(|entry| (entry.path(), why.to_string())));
 }
 
-/// The skill of a folder; the file that says too little to be one as the error.
-fn read(agents: &Agents, place: &Place, folder: String) -> std::result::Result<Option<Skill>, PathBuf> {
+/// A file, and why it describes no skill.
+type Problem = (PathBuf, &'static str);
+
+/// The skill of a folder; a file that says too little to be one as the error.
+fn read(agents: &Agents, place: &Place, folder: String) -> std::result::Result<Option<Skill>, Problem> {
     let path = Path::new(place.below).join(&folder).join("SKILL.md");
     let (config, env) = (agents.config(), agents.env());
     let Some(shown) = path.to_str() else { return Ok(None) };
@@ -205,10 +209,11 @@ fn read(agents: &Agents, place: &Place, folder: String) -> std::result::Result<O
         return Ok(None);
     }
     let Some(bytes) = own::read(config, env, &place.root, &path, MAX_HEAD).ok().flatten() else {
-        return Ok(None);
+        let file = place.root.join(&path);
+        return if file.is_symlink() { Err((file, LINKED)) } else { Ok(None) };
     };
     let skill = told(place, folder, shown, &String::from_utf8_lossy(&bytes));
-    skill.map(Some).ok_or_else(|| place.root.join(&path))
+    skill.map(Some).ok_or_else(|| (place.root.join(&path), NAMELESS))
 }
 
 /// What a SKILL.md says of itself.

@@ -6,6 +6,7 @@ use super::Tool;
 use crate::json::{self, Unread};
 use crate::models::content::{MAX_ARGUMENTS, MAX_DEPTH, MAX_VALUES};
 use crate::protocol::schema;
+use crate::shell;
 use serde_json::{Map, Number, Value};
 
 /// The arguments to run the tool with, or what to tell the model.
@@ -27,7 +28,10 @@ pub fn fit(tool: &Tool, given: &Value) -> Result<Value, String> {
     // Null stands for "not given" with many models.
     members.retain(|name, value| !value.is_null() || required(name));
     for (name, value) in &mut members {
-        if let Some(read) = properties.get(name).and_then(|property| reread(property, value)) {
+        let words = || argv(value).filter(|_| name == "command");
+        if let Some(read) =
+            properties.get(name).and_then(|property| words().or_else(|| reread(property, value)))
+        {
             *value = read;
         }
     }
@@ -91,6 +95,12 @@ fn our_name<'t>(tool: &Tool, properties: &'t Map<String, Value>, name: &str) -> 
     let wanted = plain(name);
     let alias = tool.aliases.iter().find(|(other, _)| plain(other) == wanted).map(|(_, ours)| *ours);
     properties.keys().map(String::as_str).find(|ours| plain(ours) == wanted || Some(*ours) == alias)
+}
+
+/// The words of a command that is given as a list. A list of one is a line.
+fn argv(value: &Value) -> Option<Value> {
+    let words: Vec<&str> = value.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
+    (words.len() > 1).then(|| shell::line(words).into())
 }
 
 /// The value as the schema of a property wants it, where another one plainly means it.
@@ -211,6 +221,14 @@ mod tests {
     }
 
     /// Kind G: what models of other programs plainly mean.
+    #[test]
+    fn i13_4_a_command_that_is_given_as_words_is_these_words() {
+        assert_eq!(argv(&json!(["printf", "%s", "a b", "$HOME"])), Some(json!("printf %s 'a b' '$HOME'")));
+        for line in [json!(["ls -la"]), json!("ls -la"), json!(["ls", 1])] {
+            assert_eq!(argv(&line), None, "{line}");
+        }
+    }
+
     #[test]
     fn other_names_and_shapes_are_taken() {
         for (given, want) in [

@@ -1,10 +1,12 @@
 //! What is said in the session, as rows: answers while they are written, tools, approvals, errors, ends. Events in, rows
 //! out; it asks nothing and draws nothing.
+mod shown;
+
 use super::markdown::Flow;
 use super::row::{self, DIM, RED, Row, YELLOW};
 use super::said::message_text;
 use super::tools::Tools;
-use crate::clean::clean;
+use crate::cli::link::rpc;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -20,8 +22,8 @@ pub struct Run {
     pub params: Value,
     /// The gateway has said that it has it.
     pub is_taken: bool,
-    /// Another one was under way.
-    is_late: bool,
+    /// A turn has begun for it. One that joined another's turn ends with the words of that turn.
+    has_begun: bool,
 }
 
 pub struct Talk {
@@ -87,11 +89,10 @@ impl Talk {
 
     /// A message was sent.
     pub fn sent(&mut self, id: String, params: Value) {
-        let is_late = self.under_way().is_some();
-        if !is_late {
+        if self.under_way().is_none() {
             self.since = Instant::now();
         }
-        self.runs.push(Run { id, params, is_taken: false, is_late });
+        self.runs.push(Run { id, params, is_taken: false, has_begun: false });
     }
 
     /// Whether a turn goes on, as far as is known here, and which.
@@ -154,7 +155,9 @@ impl Talk {
         match (text("/stream").unwrap_or_default(), text("/data/phase").unwrap_or_default()) {
             ("assistant", _) => {
                 let said = text("/data/text").unwrap_or_default();
-                self.show(run, said, text("/data/delta") == Some(said));
+                if !self.is_repeated(run, said) {
+                    self.show(run, said, text("/data/delta") == Some(said));
+                }
             }
             ("thinking", _) => self.think(text("/data/delta").unwrap_or_default()),
             ("tool", "start") => {
@@ -166,7 +169,10 @@ impl Talk {
                 self.out.extend(self.tools.end(data, self.width));
                 self.since = Instant::now();
             }
-            ("lifecycle", "start") => self.since = Instant::now(),
+            ("lifecycle", "start") => {
+                self.since = Instant::now();
+                self.runs.iter_mut().filter(|known| known.id == run).for_each(|known| known.has_begun = true);
+            }
             ("lifecycle", "fallback") => {
                 let (from, to) = (text("/data/from").unwrap_or("?"), text("/data/to").unwrap_or("?"));
                 let why = text("/data/reason").unwrap_or("unknown");
@@ -179,55 +185,6 @@ impl Talk {
         }
     }
 
-    fn show(&mut self, run: &str, text: &str, begins: bool) {
-        let is_same = self.speaker.as_deref() == Some(run) && !begins;
-        if !is_same {
-            self.end_message();
-            self.said.clear();
-            self.speaker = Some(run.to_string());
-        }
-        if self.flow.is_aside {
-            self.end_message();
-        }
-        let new = match text.strip_prefix(self.said.as_str()) {
-            Some(new) => new,
-            None if self.said.starts_with(text) => return,
-            None => {
-                self.end_message();
-                self.said.clear();
-                text
-            }
-        };
-        // What an answer begins with is no blank row.
-        let new = if self.said.trim().is_empty() { new.trim_start_matches(['\n', '\r']) } else { new };
-        self.out.extend(self.flow.add(&clean(new)));
-        (self.said, self.since) = (text.to_string(), Instant::now());
-    }
-
-    fn think(&mut self, delta: &str) {
-        if !self.flow.is_aside {
-            self.end_message();
-            self.flow.is_aside = true;
-        }
-        self.out.extend(self.flow.add(&clean(delta)));
-        self.since = Instant::now();
-    }
-
-    /// What was being written is whole.
-    pub(super) fn end_message(&mut self) {
-        self.end_text();
-        self.tell_held();
-    }
-
-    fn end_text(&mut self) {
-        self.out.extend(self.flow.end());
-        self.flow.is_aside = false;
-    }
-
-    fn tell_held(&mut self) {
-        self.out.append(&mut self.held);
-    }
-
     /// What a chat shows: deltas tell what the steps have told already.
     fn chat(&mut self, run: &str, payload: &Value) {
         let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
@@ -236,9 +193,7 @@ impl Talk {
             "final" => {
                 let said = message_text(payload.get("message").unwrap_or(&Value::Null));
                 let is_own_words = text("/message/provider") == Some("openclaw");
-                // A message that joined a turn under way ends with the words of that turn.
-                let is_late = known.and_then(|at| self.runs.get(at)).is_some_and(|run| run.is_late);
-                let is_repeated = is_late && said == self.last && !is_own_words && self.speaker.is_none();
+                let is_repeated = !is_own_words && self.is_repeated(run, &said);
                 if !said.is_empty() && !is_repeated {
                     self.show(run, &said, false);
                 } else if said.is_empty() && known.is_some() && self.speaker.as_deref() != Some(run) {
@@ -261,6 +216,8 @@ impl Talk {
             }
             "error" => {
                 let why = text("/errorMessage").unwrap_or("the gateway does not say why");
+                // Nobody types keys here.
+                let why = why.replace(rpc::NEW_KEY, "");
                 self.note(RED, &format!("Error: {why}"));
                 self.end_run(run, true);
             }

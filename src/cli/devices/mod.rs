@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::parts::within;
 use naming::{device, has_role, has_token, request, token};
-use rows::{SHORT_ID, items, paired_row, pending_row, text};
+use rows::{SHORT_ID, items, name, paired_row, pending_row, text};
 use serde_json::Value;
 use std::sync::Once;
 
@@ -210,7 +210,8 @@ fn approve(context: &Context, args: &Args) -> Result<()> {
         params.put("scopes", json!(scopes));
     }
     let answer = ask(context, args, "device.pair.approve", &params.into())?;
-    told(context, args, &answer, &format!("Approved {}", text(&answer, "/device/deviceId")))
+    let device = answer.get("device").unwrap_or(&answer);
+    told(context, args, &answer, &format!("Approved {} {}", text(device, "/deviceId"), name(device)))
 }
 
 fn rename(context: &Context, args: &Args) -> Result<()> {

@@ -3,7 +3,7 @@ use crate::cli::print::age;
 use crate::clock;
 use serde_json::Value;
 
-/// Of device ids where they only tell requests apart.
+/// Of device ids for people: a prefix is taken for the whole.
 pub(super) const SHORT_ID: usize = 12;
 
 pub(super) fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
@@ -53,7 +53,8 @@ pub(super) fn paired_row(device: &Value) -> Vec<String> {
     let used =
         used.map_or("never".to_string(), |at| format!("{} ago", age(clock::now_ms().saturating_sub(at))));
     let (roles, scopes) = (joined(device, "roles"), joined(device, "scopes"));
-    vec![cell("deviceId"), name(device), cell("platform"), roles, scopes, tokens, used, cell("remoteIp")]
+    let id = cell("deviceId").chars().take(SHORT_ID).collect();
+    vec![id, name(device), cell("platform"), roles, scopes, tokens, used, cell("remoteIp")]
 }
 
 pub(super) fn joined(value: &Value, key: &str) -> String {

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::json::json;
 use crate::models::scan::{Found, PORTS, scan};
 use crate::models::window::Window;
+use crate::shell;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,7 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     for server in &found {
         context.out.heading(&format!("{} at {}", server.server, server.base_url));
         for model in &server.models {
-            let reference = quoted(&format!("{}/{model}", server.provider_id));
+            let reference = shell::line([format!("{}/{model}", server.provider_id).as_str()]);
             context.out.line(format!("  {}", context.env.command(&format!("models set {reference}"))));
         }
         if server.models.is_empty() {
@@ -98,24 +99,4 @@ fn add(context: &Context, found: &[Found]) -> Result<bool> {
     };
     let write = || edit::change(&context.env.config_path, work);
     applied::wait_for(context, write).map(|((), changed)| changed)
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=".contains(c);
-    if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn odd_names_are_quoted() {
-        for (word, want) in
-            [("ollama/llama3.2:1b", "ollama/llama3.2:1b"), ("a/b c", "'a/b c'"), ("a/$(x)'", r"'a/$(x)'\'''")]
-        {
-            assert_eq!(quoted(word), want);
-        }
-    }
 }

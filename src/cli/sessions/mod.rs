@@ -46,18 +46,21 @@ pub const LIST: Command = Command {
 
 const AGENT: Flag = Flag::value("agent", "<id>", "Look at this agent's sessions only");
 
+const ALL_AGENTS: Flag =
+    Flag::switch("all-agents", "Look at the sessions of all agents, which is the default");
+
 const FLAGS: &[Flag] = &[
     AGENT,
-    Flag::switch("all-agents", "List the sessions of all agents, which is the default"),
+    ALL_AGENTS,
     Flag::value("store", "<path>", "Read this store file"),
-    Flag::value("active", "<minutes>", "List only sessions used in the last minutes"),
+    Flag::value("active", "<time>", "List only sessions used in this last time: 90 (minutes), 2h, 3d"),
     JSON,
 ];
 
 fn run(context: &Context, args: &Args) -> Result<()> {
-    let active = args.number("active").ok().flatten().filter(|minutes| *minutes > 0);
-    if args.value("active").is_some() && active.is_none() {
-        return Err(Error::usage("--active must be a positive integer (minutes)"));
+    let active = args.millis("active", 60_000)?;
+    if active == Some(0) {
+        return Err(Error::usage("--active must be a time such as 90 (minutes), 2h or 3d, and not none"));
     }
     if args.has("all-agents") && args.value("agent").is_some() {
         return Err(Error::usage("--all-agents and --agent exclude each other"));
@@ -85,14 +88,12 @@ fn run(context: &Context, args: &Args) -> Result<()> {
             (joined(&stores, shown), rows, unread)
         }
     };
-    rows.retain(|row| {
-        active.is_none_or(|minutes| now.saturating_sub(row.updated_at) <= minutes.saturating_mul(60_000))
-    });
+    rows.retain(|row| active.is_none_or(|active| now.saturating_sub(row.updated_at) <= active));
     if args.has("json") {
         let list: Vec<Value> = rows.iter().map(|row| row.to_json(now)).collect();
         context
             .out
-            .json(&json!({"path": path, "count": rows.len(), "activeMinutes": active, "sessions": list}));
+            .json(&json!({"path": path, "count": rows.len(), "activeMinutes": active.map(|active| active / 60_000), "sessions": list}));
         return whole(unread);
     }
     context.out.line(format!("Session store: {path}"));

@@ -1,6 +1,6 @@
 //! `openclaw sessions search`: which messages hold some words.
 use super::stores::here;
-use super::{AGENT, whole};
+use super::{AGENT, ALL_AGENTS, whole};
 use crate::agents::Agents;
 use crate::cli::link::rpc;
 use crate::cli::parse::Args;
@@ -19,7 +19,12 @@ pub const COMMAND: Command = Command {
     about: "Finds messages that hold all the words, in capitals or not, the newest first; a text in quotes is looked for as it is.",
     positionals: &[Positional::required("words")],
     flags: &[
-        &[AGENT, Flag::value("limit", "<n>", "Show at most so many; default 20, at most 100"), JSON],
+        &[
+            AGENT,
+            ALL_AGENTS,
+            Flag::value("limit", "<n>", "Show at most so many; default 20, at most 100"),
+            JSON,
+        ],
         rpc::FLAGS,
         rpc::TIMEOUT,
     ],

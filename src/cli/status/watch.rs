@@ -26,6 +26,7 @@ pub fn run(context: &Context, args: &Args) -> Result<()> {
     let mut out = context.out;
     out.progress = false;
     while !ends.load(Ordering::SeqCst) {
+        out.refit(&context.env);
         // Each look has its own time to be done in.
         let context = Context { env: context.env.clone(), out, started: Instant::now() };
         let look = look(&context, args)?;

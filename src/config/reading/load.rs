@@ -153,10 +153,13 @@ pub fn judge(env: &mut Env, text: Arc<str>, name: Option<&Path>) -> (Loaded, Vec
 
 fn parsed(env: &Env, text: &str, name: Option<&Path>) -> Result<Value, (Issue, Error)> {
     match parse::without_end(text).trim().is_empty() {
-        true => Err(unusable(
-            env,
-            format!("is empty; {}remove it and run `{}`", restored(env, "it, or "), env.command("setup")),
-        )),
+        true => {
+            let earlier = match restored(env, "it") {
+                none if none.is_empty() => none,
+                advice => advice + ", or ",
+            };
+            Err(unusable(env, format!("is empty; {earlier}remove it and run `{}`", env.command("setup"))))
+        }
         false => parse::json5(text).map_err(|e| broken(env, text, name, &e)),
     }
 }

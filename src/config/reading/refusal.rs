@@ -36,9 +36,9 @@ fn backup(env: &Env) -> Option<String> {
     env.config_path.with_file_name(&name).is_file().then_some(name)
 }
 
-/// The advice to take what a gateway ran with last, or that, followed by `end`; empty where there is neither.
-pub fn restored(env: &Env, end: &str) -> String {
-    let named = |name: &str, command: &str| format!("copy {name} over {end} (`{}`)", env.command(command));
+/// The advice to take what a gateway ran with last, or that, for `what` is unusable; empty where there is neither.
+pub fn restored(env: &Env, what: &str) -> String {
+    let named = |name: &str, command: &str| format!("copy {name} over {what} (`{}`)", env.command(command));
     let good = good::path(&env.config_path);
     match (good.file_name().filter(|_| good.is_file()), backup(env)) {
         (Some(name), _) => named(&name.to_string_lossy(), "config rollback last-good"),

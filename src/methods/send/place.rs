@@ -42,11 +42,10 @@ pub fn named(state: &State, channel: Option<&str>, account: Option<&str>, to: &s
     Ok(Route { channel, account: account.id, place })
 }
 
-/// Who carries what goes to this place. Fails when nobody does just now.
-pub fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
+/// Who carries what goes to this place, now or when its platform is reached again.
+pub fn kept(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
     let route = named(state, channel, account, to)?;
-    let (shared, label) = (&state.shared, route.channel.label);
-    let config = shared.config();
+    let (label, config) = (route.channel.label, state.shared.config());
     let account = Account::of(&config, route.channel.id, &route.account);
     if let Some(mistake) = account.mistake() {
         let why = config.told_with_place(mistake);
@@ -59,17 +58,30 @@ pub fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &s
             account.id
         )));
     }
-    let login = Login { platform: route.channel.id.to_string(), account: account.id.clone() };
+    Ok(route)
+}
+
+/// The same. Fails when nobody carries it just now.
+pub fn route(state: &State, channel: Option<&str>, account: Option<&str>, to: &str) -> Result<Route> {
+    let route = kept(state, channel, account, to)?;
+    is_carried(state, route.channel, &route.account)?;
+    Ok(route)
+}
+
+/// Fails when nobody carries anything for this account just now.
+pub fn is_carried(state: &State, channel: &Channel, account: &str) -> Result<()> {
+    let (shared, label) = (&state.shared, channel.label);
+    let login = Login { platform: channel.id.to_string(), account: account.to_string() };
     let row = shared.board.row(&login);
     let is_soon = |at: u64| row.is_connected && at < state.now.saturating_add(SOON);
     if !row.is_running || row.next_try.is_some_and(|at| !is_soon(at)) {
         let refused = || row.more.get("lastSendError")?.as_str().map(str::to_string);
         let why = row.last_error.or_else(refused).unwrap_or_else(|| "it is starting; try again".to_string());
         let status = shared.env.command("channels status");
-        let text = format!("{label} account {} cannot send now: {why} ({status} shows more)", account.id);
+        let text = format!("{label} account {account} cannot send now: {why} ({status} shows more)");
         return Err(Error::unavailable(text));
     }
-    Ok(route)
+    Ok(())
 }
 
 fn unsupported(config: &Config, name: &str) -> Error {
