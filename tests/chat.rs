@@ -222,9 +222,10 @@ fn i14_1_one_answer_to_many_messages_is_shown_once() {
         chat.sees(&format!("{waiting} more after it"));
     }
     world.server.release();
-    let screen = said(&chat, "for all");
+    said(&chat, "for all");
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(chat.text().matches("for all").count(), 1, "{}", screen.all());
+    let shown = said(&chat, "for all").all();
+    assert_eq!(shown.matches("for all").count(), 1, "{shown}");
     bye(chat);
 }
 
