@@ -17,7 +17,7 @@ fn i13_1_words_of_jobs_wait_for_a_channel_that_is_away() {
     telegram.says(1001, 1001, "hi");
     said(&telegram, 1001, 1);
     for method in METHODS {
-        telegram.always(method, Some(Fault::DropBefore));
+        telegram.always(method, Some(Fault::Html(502)));
     }
     // The poll that is open ends with it.
     telegram.says(1001, 1001, "still there?");
