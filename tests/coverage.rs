@@ -75,8 +75,8 @@ const CALLS: &[(&str, &str)] = &[
 
 /// They need a platform, and are called in tests/channels.rs; one needs a canvas, and is called in tests/canvas.rs; one
 /// is for nodes, and one tells only what to do by hand: both are called in tests/skills.rs. Those that need a node are called
-/// in tests/nodes.rs and tests/nodes_pairing.rs.
-const CARRIED: [&str; 21] = [
+/// in tests/nodes.rs and tests/nodes_pairing.rs; those that need the program of a channel in tests/program_login.rs.
+const CARRIED: [&str; 23] = [
     "channels.logout",
     "channels.pairing.approve",
     "exec.approvals.node.get",
@@ -98,6 +98,8 @@ const CARRIED: [&str; 21] = [
     "send",
     "skills.bins",
     "skills.install",
+    "web.login.start",
+    "web.login.wait",
 ];
 
 fn example(method: &str) -> String {

@@ -236,6 +236,8 @@ mod profiles;
 #[cfg(test)]
 mod program_faults;
 #[cfg(test)]
+mod program_login;
+#[cfg(test)]
 mod prometheus;
 #[cfg(test)]
 mod protocol_types;

@@ -39,8 +39,8 @@ pub struct Row {
     /// What the channel has to say besides: `mode`, `bot`, `linked`.
     pub more: Map<String, Value>,
     dropped: Vec<Dropped>,
-    /// Its owner wishes that the platform's link to it ends.
-    is_to_log_out: bool,
+    /// Lines that its owner has for its program: that a link is to be made, or to end.
+    wishes: Vec<Value>,
 }
 
 /// Messages that were passed over.
@@ -96,13 +96,14 @@ impl Board {
         });
     }
 
-    pub fn wish_logout(&self, login: &Login) {
-        self.note(login, |row| row.is_to_log_out = true);
+    /// The last one counts.
+    pub fn wish(&self, login: &Login, line: Value) {
+        self.note(login, |row| row.wishes = vec![line]);
     }
 
-    /// Whether there is such a wish, which is there no more then.
-    pub fn take_logout(&self, login: &Login) -> bool {
-        self.lock().get_mut(login).is_some_and(|row| std::mem::take(&mut row.is_to_log_out))
+    /// What is wished, which is there no more then.
+    pub fn take_wishes(&self, login: &Login) -> Vec<Value> {
+        self.lock().get_mut(login).map(|row| std::mem::take(&mut row.wishes)).unwrap_or_default()
     }
 
     pub fn came(&self, login: &Login) {

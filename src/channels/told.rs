@@ -135,6 +135,16 @@ impl<'a> Teller<'a> {
         [("channels", all.into()), ("channelOrder", order), ("channelLabels", labels.into())]
     }
 
+    /// `linkChannel` of `health` and `status`: the channel that a phone is linked to, or is to be.
+    pub fn link(&self) -> Option<Value> {
+        self.channels().find_map(|channel| {
+            let row = self.summary(channel, &self.accounts(channel));
+            let linked = row.get("linked")?.as_bool()?;
+            let age = auth_age(&row).filter(|_| linked);
+            Some(json!({"id": (channel.id), "label": (channel.label), "linked": linked, "authAgeMs": age}))
+        })
+    }
+
     /// `channelSummary` of `status`: a line a channel and one an account.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -189,6 +199,11 @@ impl<'a> Teller<'a> {
 
 /// What is told of a channel and its accounts' rows.
 type Tell<'t> = dyn Fn(&Channel, &[Map<String, Value>]) -> Value + 't;
+
+/// How long ago an account was linked, milliseconds, where its row says so.
+pub fn auth_age(row: &Map<String, Value>) -> Option<u64> {
+    Some(crate::clock::now_ms().saturating_sub(row.get("linkedAt")?.as_u64()?))
+}
 
 /// What of the configuration's channels stays as it was in a gateway that runs, as `channels` of its `health` says.
 pub fn kept(channels: &Value) -> Vec<String> {

@@ -137,7 +137,7 @@ pub const COMMANDS: &[Command] = &[
     channels::COMMAND,
     channels::add::ADD,
     channels::LIST,
-    channels::remove::LOGIN,
+    channels::login::LOGIN,
     channels::remove::LOGOUT,
     channels::logs::LOGS,
     channels::remove::REMOVE,

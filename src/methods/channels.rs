@@ -4,7 +4,7 @@ use crate::calls::{Call, Caller};
 use crate::channels::accounts::{self, Account};
 use crate::channels::board::Row;
 use crate::channels::token::Source;
-use crate::channels::told::Teller;
+use crate::channels::told::{Teller, auth_age};
 use crate::channels::{self, Channel};
 use crate::config::write::{Base, Change, Terms, write};
 use crate::deliveries::{Login, Stage};
@@ -75,6 +75,9 @@ pub fn status(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
             let queue = counts.get(&login).copied().unwrap_or_default();
             row.put("deliveriesWaiting", queue.waiting);
             row.put("deliveriesUncertain", queue.uncertain);
+            if let Some(age) = auth_age(&row) {
+                row.put("authAgeMs", age);
+            }
             if let Some(at) = queue.oldest {
                 row.put("deliveriesOldestAt", at);
             }
@@ -146,9 +149,7 @@ fn unlink(shared: &Shared, account: &Account) -> Result<Payload> {
     if !shared.board.row(&login).is_running {
         return Err(Error::unavailable("its program does not run, and nobody else can end its link"));
     }
-    shared.board.wish_logout(&login);
-    let gone = |_| Error::unavailable("the gateway is shutting down");
-    shared.state.send(Event::Carry(Box::new(Carry::Wake(login.clone())))).map_err(gone)?;
+    wish(shared, &login, json!({"type": "logout"}))?;
     let is_out = |row: &Row| row.more.get("linked") == Some(&Value::Bool(false));
     await_row(
         shared,
@@ -159,6 +160,13 @@ fn unlink(shared: &Shared, account: &Account) -> Result<Payload> {
     Ok(json!({"channel": (account.channel), "accountId": (account.id.as_str()), "cleared": true, "envToken": false,
         "loggedOut": true, "tokenSource": "program"})
     .into())
+}
+
+/// Says a line of its owner's to an account's program.
+pub(super) fn wish(shared: &Shared, login: &Login, line: Value) -> Result<()> {
+    shared.board.wish(login, line);
+    let gone = |_| Error::unavailable("the gateway is shutting down");
+    shared.state.send(Event::Carry(Box::new(Carry::Wake(login.clone())))).map_err(gone)
 }
 
 /// The watcher of the configuration ends it.

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::device::pairing::Pairing;
 use crate::error::{Error, Result};
-use crate::json::json;
+use crate::json::{Put, json};
 use crate::methods::system::process;
 use crate::models::catalogue;
 use crate::models::resolve::CONTEXT_WINDOW;
@@ -118,7 +118,7 @@ fn summary(
             json!({"agentId": agent, "path": path, "count": count, "recent": recent})
         })
         .collect();
-    json!({
+    let mut told = json!({
         "heartbeat": {"defaultAgentId": default, "agents": []},
         "channelSummary": (teller.lines()),
         "queuedSystemEvents": events,
@@ -133,7 +133,11 @@ fn summary(
         "uptimeMs": shared.started.elapsed().as_millis() as u64,
         "version": crate::version::VERSION,
         "tls": (shared.tls.as_ref().map(|port| port.pair().facts.to_json())),
-    })
+    });
+    if let (Some(told), Some(link)) = (told.as_object_mut(), teller.link()) {
+        told.put("linkChannel", link);
+    }
+    told
 }
 
 /// Requests that wait, each with the command that approves it (R-05e).

@@ -52,6 +52,7 @@ pub mod system;
 mod turns;
 pub mod usage;
 mod usage_cost;
+mod web_login;
 
 use crate::calls::Caller;
 use crate::error::{Error, Kind, Result};
@@ -271,6 +272,8 @@ methods! {
     "schemas/methods/usage.cost.json" Read Reads State(usage_cost::cost) Sessions;
     "schemas/methods/usage.status.json" Read Reads Here(usage::status);
     "schemas/methods/wake.json" Write Changes State(heartbeat::wake);
+    "schemas/methods/web.login.start.json" Admin Changes State(web_login::start);
+    "schemas/methods/web.login.wait.json" Admin Reads State(web_login::wait);
     "schemas/methods/webSearch.status.json" Read Reads Here(newer::web_search);
     "schemas/methods/worktrees.list.json" Read Reads State(empty::answer);
 }

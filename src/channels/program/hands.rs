@@ -64,8 +64,8 @@ impl<'a> Hands<'a> {
                 self.line.writer.write(&wire::about("ping", ""))?;
             }
             let house = &self.line.house;
-            if house.board().take_logout(house.login()) {
-                self.line.writer.write(&wire::about("logout", ""))?;
+            for wish in house.board().take_wishes(house.login()) {
+                self.line.writer.write(&wish)?;
             }
             self.hand_over(now)?;
             if !self.wait(results, asked + PING, &mut heard)? {

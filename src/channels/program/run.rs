@@ -126,6 +126,8 @@ fn work(line: Arc<Line>, ears: Ears, process: &mut Process) -> Result<()> {
     let house = line.house.clone();
     house.board().set(house.login(), |row| {
         row.more.put("mode", "program");
+        // Only where its owner asks for it.
+        row.more.put("canLogin", line.can("login"));
         row.is_connected = true;
     });
     let open = house.begin()?;
@@ -148,6 +150,15 @@ fn work(line: Arc<Line>, ears: Ears, process: &mut Process) -> Result<()> {
     crew.end(result)
 }
 
+/// Of what a program says of its link, the members that are told as they are.
+const TOLD: &[&str] = &["linkedAt", "lastConnectedAt", "lastDisconnect", "reconnectAttempts"];
+/// Longest text or drawing of a login, bytes.
+const MAX_SHOWN: usize = 32 << 10;
+
+fn is_small(value: &Value) -> bool {
+    value.to_string().len() <= 2000
+}
+
 /// What the program says of itself goes to the board.
 pub fn status(line: &Line, said: &Map<String, Value>) {
     let house = &line.house;
@@ -156,8 +167,14 @@ pub fn status(line: &Line, said: &Map<String, Value>) {
         row.is_connected = is("connected").unwrap_or(row.is_connected);
         if let Some(linked) = is("linked") {
             row.more.put("linked", linked);
-            if linked {
-                row.more.remove("login");
+            // One that is linked, or that nobody linked in time, asks for nothing more.
+            row.more.remove("login");
+        }
+        for name in TOLD {
+            match said.get(*name) {
+                Some(Value::Null) => drop(row.more.remove(*name)),
+                Some(value) if is_small(value) => row.more.put(name, value.clone()),
+                _ => {}
             }
         }
         if let Some(own) = said.get("self").filter(|own| own.is_object()) {
@@ -174,10 +191,15 @@ pub fn status(line: &Line, said: &Map<String, Value>) {
 /// A login that waits for its owner: what he is to scan or to type.
 pub fn login(line: &Line, said: &Map<String, Value>) {
     let text =
-        |name: &str| said.get(name).and_then(Value::as_str).map(|text| crate::parts::within(text, 4096));
+        |name: &str| said.get(name).and_then(Value::as_str).map(|text| crate::parts::within(text, MAX_SHOWN));
     let mut shown = json!({"at": (clock::now_ms())});
     if let Some(shown) = shown.as_object_mut() {
         ["qr", "code", "text"].iter().for_each(|name| shown.put(name, text(name)));
+        let pictures = ["terminal", "terminalSmall", "picture"].iter();
+        pictures.filter(|name| said.contains_key(**name)).for_each(|name| shown.put(name, text(name)));
+        if let Some(at) = said.get("expiresAtMs").and_then(Value::as_u64) {
+            shown.put("expiresAtMs", at);
+        }
     }
     let house = &line.house;
     log::info!(target: "channels", "{}: waits to be linked: channels.status has what is to be scanned or typed", house.login());

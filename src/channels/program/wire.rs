@@ -72,9 +72,14 @@ pub fn read(line: &[u8]) -> Result<Said, String> {
             let became = match text("state") {
                 "confirmed" => Became::Confirmed(within(text("messageId"), MAX_ID).to_string().into()),
                 "not_taken" => Became::NotTaken,
+                "not_now" => Became::NotNow(within(text("why"), 1000).to_string()),
                 "refused" => Became::Refused(within(text("why"), 1000).to_string()),
                 "unknown" => Became::Uncertain(UNKNOWN.into()),
-                _ => return Err("its state is none of confirmed, not_taken, refused and unknown".into()),
+                _ => {
+                    return Err(
+                        "its state is none of confirmed, not_taken, not_now, refused and unknown".into()
+                    );
+                }
             };
             Said::Result { id: id()?.to_string(), became, wait }
         }

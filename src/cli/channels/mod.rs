@@ -3,6 +3,7 @@
 //! Listing, adding and removing work on the configuration of this machine; `status` asks the gateway, and so does who wants
 //! to know how a program is linked, or to end its link.
 pub mod add;
+pub mod login;
 pub mod logs;
 pub mod remove;
 mod row;

@@ -1,4 +1,4 @@
-//! `openclaw channels remove`, `logout` and `login`: an account is switched off, forgotten or signed out. Only its own
+//! `openclaw channels remove` and `logout`: an account is switched off, forgotten or signed out. Only its own
 //! place in the configuration changes.
 use super::{WHICH, channel, here, known, set_up};
 use crate::channels::Channel;
@@ -47,55 +47,6 @@ pub const LOGOUT: Command = Command {
     run: logout,
     ..super::COMMAND
 };
-
-pub const LOGIN: Command = Command {
-    name: "channels login",
-    summary: "Sign in to a channel by a code on a phone",
-    about: "Shows what the program of a channel wants scanned or typed. Bots sign in with a token (channels add).",
-    positionals: super::NAMED,
-    flags: &[WHICH, &[JSON]],
-    examples: &[("openclaw channels login --channel signal", "Show the code that links a phone")],
-    run: login,
-    ..super::COMMAND
-};
-
-/// Shows what the program of a channel wants scanned or typed.
-fn login(context: &Context, args: &Args) -> Result<()> {
-    let (config, env) = here(context, args)?;
-    let channel = channel(args, &config, set_up(&config, &env))?;
-    let (id, label) = (channel.id, channel.label);
-    if !channel.is_program() {
-        return Err(Error::usage(format!(
-            "Channel {id} does not support login: its bots sign in with a token, `openclaw channels add --channel {id}`"
-        )));
-    }
-    let account = known(args, &config, &env, channel)?;
-    let told = rpc::call(context, args, "channels.status", &json!({}))?;
-    let rows = told.get("channelAccounts").and_then(|all| all.get(id)?.as_array()).into_iter().flatten();
-    let row = rows.into_iter().find(|row| row.get("accountId").and_then(Value::as_str) == Some(&account.id));
-    let of = |name: &str| row.and_then(|row| row.get(name));
-    let shown = of("login");
-    if args.has("json") {
-        let (linked, login) = (of("linked"), shown);
-        context.out.json(
-            &json!({"channel": id, "accountId": (account.id.as_str()), "linked": linked, "login": login}),
-        );
-        return Ok(());
-    }
-    if shown.is_none() {
-        let how = match (of("running"), of("linked")) {
-            (Some(Value::Bool(true)), Some(Value::Bool(true))) => "is linked",
-            (Some(Value::Bool(true)), _) => "waits for nothing: its program has asked for no login",
-            _ => "does not run: see `openclaw channels status`",
-        };
-        context.out.line(format!("{label} account \"{}\" {how}.", account.id));
-    }
-    for name in ["text", "code", "qr"] {
-        let text = shown.and_then(|shown| shown.get(name)?.as_str());
-        text.into_iter().for_each(|text| context.out.line(format!("{name}: {text}")));
-    }
-    Ok(())
-}
 
 fn remove(context: &Context, args: &Args) -> Result<()> {
     let (config, env) = here(context, args)?;

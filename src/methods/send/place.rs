@@ -6,7 +6,7 @@ use crate::channels::ids::bare;
 use crate::channels::{self, Channel};
 use crate::config::Config;
 use crate::deliveries::Login;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::state::State;
 
 /// What is sent again within this time is waited for, milliseconds.
@@ -73,6 +73,11 @@ pub fn is_carried(state: &State, channel: &Channel, account: &str) -> Result<()>
     let (shared, label) = (&state.shared, channel.label);
     let login = Login { platform: channel.id.to_string(), account: account.to_string() };
     let row = shared.board.row(&login);
+    if row.is_running && row.more.get("linked") == Some(&false.into()) {
+        let command = shared.env.command(&format!("channels login --channel {}", route.channel.id));
+        let text = format!("{label} account {} is not linked: {command}", account.id);
+        return Err(Error::new(Kind::NotLinked, text));
+    }
     let is_soon = |at: u64| row.is_connected && at < state.now.saturating_add(SOON);
     if !row.is_running || row.next_try.is_some_and(|at| !is_soon(at)) {
         let refused = || row.more.get("lastSendError")?.as_str().map(str::to_string);
