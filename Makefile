@@ -41,7 +41,7 @@ CACHE  := $(if $(filter $(GNU),$(TRIPLE)),$(shell grep -qs __malloc_arena_thread
 STATIC_FLAGS = RUSTFLAGS="-C target-feature=+crt-static -C force-frame-pointers=yes $(PACKED) $(FOLDED) $(CALM) $(LEAN) $(CACHE) $(SOURCES)"
 
 .NOTPARALLEL:
-.PHONY: build release static test fmt-check lint check budgets bench demo watch install cross cross-check cross-test dist dist-test interop soak small test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser torture fuzz clean
+.PHONY: build release static test fmt-check lint check budgets bench demo watch install whatsapp cross cross-check cross-test dist dist-test interop soak small test-llm test-sdk protocol-gen test-types test-ui test-ui-original test-browser test-whatsapp torture fuzz clean
 
 build:
 	$(CARGO) build
@@ -98,9 +98,23 @@ demo: release
 watch:
 	@CARGO="$(CARGO)" build/watch.sh $(ARGS)
 
-install: release
+# WhatsApp's program (docs/whatsapp.md); its crates are built for nothing else. Some 25 minutes of processor time.
+COMPANION = $$($(CARGO) build --release --features whatsapp --bin openclaw-whatsapp \
+	--message-format=json-render-diagnostics 2>/dev/null | $(EXECUTABLE))
+whatsapp:
+	$(CARGO) build --release --features whatsapp --bin openclaw-whatsapp
+	@program="$(COMPANION)" && "$$program" --version && ls -l "$$program"
+
+# The program and the gateway before a stand-in for WhatsApp's servers.
+test-whatsapp:
+	$(CARGO) test --features whatsapp-mock --bin openclaw-whatsapp
+	$(CARGO) test --features whatsapp-mock --test whatsapp
+
+# WHATSAPP=1 installs WhatsApp's program too.
+install: release $(if $(WHATSAPP),whatsapp)
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 "$(RELEASE)" "$(DESTDIR)$(PREFIX)/bin/openclaw"
+	$(if $(WHATSAPP),install -m 755 "$(COMPANION)" "$(DESTDIR)$(PREFIX)/bin/openclaw-whatsapp")
 	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
 	"$(RELEASE)" __man > "$(DESTDIR)$(PREFIX)/share/man/man1/openclaw.1"
 

@@ -243,11 +243,11 @@ fn r_22b_a_diagnostics_file_holds_what_helps_and_no_secret() {
 #[test]
 fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
     let config = json!({
-        "channels": {"discord": {"token": "1:canary"}, "whatsapp": {}},
+        "channels": {"discord": {"token": "1:canary"}, "signal": {}},
         "hooks": {"enabled": true, "token": "canary-of-the-hooks", "internal": {"enabled": true}}, "agents": {"defaults": {"heartbeat": {"every": "30m"}}},
     });
     let gateway = tidy(&Setup::config(config));
-    let all = "2 channels (discord, whatsapp), internal hooks";
+    let all = "2 channels (discord, signal), internal hooks";
     let log = wait_for("the log", || Some(gateway.log()).filter(|log| log.contains("log file")));
     let warned = log.lines().filter(|line| line.contains("not in this version")).count();
     assert!(warned == 1 && log.contains(&format!("configured and not in this version: {all}")), "{log}");
@@ -256,7 +256,7 @@ fn n_2_what_is_configured_and_not_here_is_told_everywhere() {
     let status = out(&gateway, &["status"]);
     assert!(
         status.contains(&format!("Not here   {all}"))
-            && status.contains("WhatsApp: no program speaks for it here"),
+            && status.contains("Signal: no program speaks for it here"),
         "{status}"
     );
     let validated = json_of(&gateway, &["config", "validate", "--json"]);

@@ -354,6 +354,8 @@ mod unstartable;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
+mod whatsapp_parts;
+#[cfg(test)]
 mod widths;
 #[cfg(test)]
 mod windows;

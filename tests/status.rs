@@ -680,12 +680,12 @@ fn the_control_page_is_that_of_the_configured_gateway() {
 #[test]
 fn n_2_health_says_what_does_not_run_and_what_a_start_left_out() {
     let gateway = Gateway::start(&Setup::config(json!({
-        "channels": {"whatsapp": {}},
+        "channels": {"signal": {}},
         "agents": {"defaults": {"timeoutSeconds": "x"}},
     })));
     for args in [&["health"][..], &["gateway", "health"]] {
         let told = text(&gateway.cli(args)).0;
-        assert!(told.contains("Not here: 1 channel (whatsapp)"), "{args:?} {told}");
+        assert!(told.contains("Not here: 1 channel (signal)"), "{args:?} {told}");
         let wrong = told
             .lines()
             .find(|line| line.starts_with("Config invalid: agents.defaults.timeoutSeconds: "))
