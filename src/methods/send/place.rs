@@ -74,8 +74,8 @@ pub fn is_carried(state: &State, channel: &Channel, account: &str) -> Result<()>
     let login = Login { platform: channel.id.to_string(), account: account.to_string() };
     let row = shared.board.row(&login);
     if row.is_running && row.more.get("linked") == Some(&false.into()) {
-        let command = shared.env.command(&format!("channels login --channel {}", route.channel.id));
-        let text = format!("{label} account {} is not linked: {command}", account.id);
+        let command = shared.env.command(&format!("channels login --channel {}", channel.id));
+        let text = format!("{label} account {account} is not linked: {command}");
         return Err(Error::new(Kind::NotLinked, text));
     }
     let is_soon = |at: u64| row.is_connected && at < state.now.saturating_add(SOON);
