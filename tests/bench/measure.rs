@@ -11,7 +11,7 @@ pub fn size(report: &mut Report) -> Result<()> {
     let bytes = std::fs::metadata(binary())?.len() as f64;
     // The budget of all that is to come is 7.0 MB. With channels, the page, HTTP APIs and TLS it is passed; this holds what they cost
     // until it is saved.
-    report.at_most("binary", bytes / 1e6, 10.2, "MB");
+    report.at_most("binary", bytes / 1e6, 10.3, "MB");
     Ok(())
 }
 

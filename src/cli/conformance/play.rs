@@ -10,11 +10,14 @@ use crate::cli::link::websocket::{Lost, WebSocket};
 use crate::config::address;
 use crate::error::{Error, Kind, Result};
 use crate::ids;
-use crate::json::json;
+use crate::json::{self, json};
 use crate::protocol::wire::Incoming;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+/// Of one frame of a gateway that is looked at.
+const MOST_VALUES: usize = 1_000_000;
 
 /// Largest message that is taken.
 const MAX_MESSAGE: usize = 25 << 20;
@@ -197,7 +200,7 @@ impl<'t> Player<'t> {
         let until = Instant::now() + self.limit;
         loop {
             match self.read()? {
-                Incoming::Text(text) => match serde_json::from_str::<Value>(&text) {
+                Incoming::Text(text) => match json::read(&text, MOST_VALUES, json::DEEPEST) {
                     Ok(frame) if fits(&frame) => return Ok(frame),
                     Ok(frame) => self.waiting.push_back(frame),
                     Err(e) => return Err((text, format!("no JSON: {e}"))),
@@ -267,7 +270,7 @@ fn fresh(text: &str) -> Result<String> {
 }
 
 fn parse(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_default()
+    json::read(text, MOST_VALUES, json::DEEPEST).unwrap_or_default()
 }
 
 /// Overlays `over` on `base`: objects member by member, everything else replaced.
