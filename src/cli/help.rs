@@ -200,7 +200,13 @@ mod tests {
             let mut shorts: Vec<char> = command.all_flags().chain(GLOBALS).filter_map(|f| f.short).collect();
             for flag in command.all_flags() {
                 check_sentence(flag.doc, &format!("{} --{}", command.name, flag.long));
-                assert!(flag.value.is_empty() || (flag.value.starts_with('<') && flag.value.ends_with('>')));
+                let named = flag.value.starts_with('<') && flag.value.ends_with('>');
+                assert!(
+                    flag.value.is_empty() || named,
+                    "{}: a value is named <so>: {}",
+                    flag.long,
+                    flag.value
+                );
                 assert!(flag.choices.is_empty() || !flag.value.is_empty());
             }
             let (all, all_short) = (longs.len(), shorts.len());

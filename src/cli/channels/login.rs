@@ -27,7 +27,7 @@ pub const LOGIN: Command = Command {
             Flag::switch("force", "Make another link in the place of one that stands"),
             Flag::value(
                 "phone",
-                "NUMBER",
+                "<number>",
                 "Show a code to type on the phone of this number, instead of a picture",
             ),
             JSON,
