@@ -12,6 +12,11 @@ ZIG=0.15.2
 have() { command -v "$1" >/dev/null 2>&1; }
 need() { have "$1" || fail "$1 is missing: $2"; }
 
+# The oldest Rust that builds this program.
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+# at_least VERSION
+at_least() { [ "$(printf '%s\n' "$oldest" "$1" | sort -V | head -n 1)" = "$oldest" ]; }
+
 # Downloads packages and those they need that are not installed, and unpacks them into `$cache/root`.
 unpack() {
     need apt-get "this part takes Debian's packages $*; on another system install them by its own means (docs/targets.md)"
@@ -29,15 +34,25 @@ unpack() {
     rm -rf "$cache/debs"
 }
 
-has_source() { [ -f "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock" ]; }
+# The compiler is there, new enough, and with the source of its library.
+serves() {
+    at_least "$("$1" -V 2>/dev/null | cut -d ' ' -f 2)" || return 1
+    [ -f "$("$1" --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/Cargo.lock" ]
+}
+
+# What apt-get would take; its lists may be of a time when there was only an older one.
+offered() { apt-cache policy rustc-web 2>/dev/null | awk '$1 == "Candidate:" { print $2 }'; }
 
 # Rust: the machine's own with its library's source, else Debian's.
 rust() {
-    if have rustc && has_source rustc; then
+    if have rustc && serves rustc; then
         return 0
     fi
-    [ -x "$cache/bin/rustc" ] && has_source "$cache/bin/rustc" && return 0
+    [ -x "$cache/bin/rustc" ] && serves "$cache/bin/rustc" && return 0
+    rm -rf "$cache/bin" "$cache/root/usr/lib/rustlib"
     echo "fetching Rust with the source of its library (Debian's rustc-web, cargo-web, rust-web-src; 150 MB)"
+    if ! at_least "$(offered)" && [ "$(id -u)" = 0 ]; then apt-get update -qq; fi
+    at_least "$(offered)" || fail "apt-get offers rustc-web $(offered), $oldest is needed: run apt-get update as root, with Debian's security updates among the sources"
     unpack rustc-web cargo-web rust-web-src
     mkdir -p "$cache/bin"
     # Only these see the libraries that were unpacked with them.
@@ -47,7 +62,7 @@ rust() {
             "$cache/root" "$cache/root" "$tool" >"$cache/bin/$tool"
         chmod +x "$cache/bin/$tool"
     done
-    has_source "$cache/bin/rustc" || fail "rustc-web and rust-web-src are of two versions: run apt-get update, or install rust-src by rustup"
+    serves "$cache/bin/rustc" || fail "rustc-web and rust-web-src are of two versions: run apt-get update, or install rust-src by rustup"
 }
 
 # zig and cargo-zigbuild: the machine's own, else a Python environment's.
