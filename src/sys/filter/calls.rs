@@ -11,6 +11,11 @@ const TIOCLINUX: u32 = 0x541C;
 /// `utimensat` with times of 64 bits.
 #[cfg(target_arch = "arm")]
 const UTIMENSAT_64: c_long = 412;
+/// The C library of ARM has no name for it.
+#[cfg(target_arch = "arm")]
+const MIGRATE_PAGES: c_long = 400;
+#[cfg(not(target_arch = "arm"))]
+const MIGRATE_PAGES: c_long = libc::SYS_migrate_pages;
 /// The limit that a command is known by (`processes/mark.rs`).
 const MARK: u32 = 15;
 
@@ -61,7 +66,7 @@ pub const CALLS: &[(c_long, Then)] = &[
     (libc::SYS_sched_setparam, Unless0(0)),
     (libc::SYS_sched_setattr, Unless0(0)),
     (libc::SYS_sched_setaffinity, Unless0(0)),
-    (libc::SYS_migrate_pages, Refuse),
+    (MIGRATE_PAGES, Refuse),
     (libc::SYS_move_pages, Refuse),
     // From 424 on all architectures number alike: rings that go around this filter, mounts, descriptors of others.
     (425, Refuse),
