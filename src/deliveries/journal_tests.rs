@@ -49,7 +49,7 @@ fn r_10a_keys_survive_a_restart_for_a_day() {
     assert_eq!(dedupe.check("agent", "done", "x", now + 1), Seen::Different);
     assert!(matches!(dedupe.check("agent", "done", "h", now + 1), Seen::Same(r) if r.result.is_some()));
     let Seen::Same(open) = dedupe.check("agent", "open", "h", now + 1) else { panic!("lost") };
-    assert_eq!(open.message.as_deref(), Some("text of open"));
+    assert_eq!(open.message(), Some("text of open"));
     // The old key and the text of the finished one are gone from the file.
     let path = dir.0.join("gateway/deliveries.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// `Inbound` and `Delivery` ones.
-    lines: HashMap<Name, Line>,
+    /// `Inbound` and `Delivery` ones; boxed, as a table has room for twice as many as are in it.
+    lines: HashMap<Name, Box<Line>>,
     /// The deliveries that are to be handed over or are in somebody's hands, in the order of their promises.
     going: VecDeque<Name>,
     /// What is on its way to the disk.
@@ -55,7 +55,7 @@ impl Ledger {
             Line::Delivery(delivery)
         });
         let lines = inbound.into_iter().map(Line::Inbound).chain(deliveries);
-        let lines = lines.map(|line| (line.name(), line)).collect();
+        let lines = lines.map(|line| (line.name(), Box::new(line))).collect();
         let mut ledger = Ledger { lines, ..Ledger::default() };
         ledger.going = ledger.deliveries(Stage::Accepted).iter().map(|delivery| delivery.name()).collect();
         (ledger, changed)
@@ -76,8 +76,9 @@ impl Ledger {
         if matches!(line, Line::Delivery(_)) {
             self.going.push_back(name.clone());
         }
+        let line = Box::new(line);
         self.lines.insert(name, line.clone());
-        Ok(Taken::New(Box::new(line)))
+        Ok(Taken::New(line))
     }
 
     pub fn is_writing(&self, name: &Name) -> bool {
@@ -96,18 +97,18 @@ impl Ledger {
     /// A message has become a run or an answer, or was passed over. Written after what it became, so that a stop in between
     /// repeats it and loses nothing. `None` when that is known.
     pub fn handled(&mut self, name: &Name) -> Option<Line> {
-        match self.lines.get_mut(name)? {
+        match self.lines.get_mut(name)?.as_mut() {
             Line::Inbound(inbound) => inbound.message.take().map(drop)?,
             _ => return None,
         }
-        self.lines.get(name).cloned()
+        self.line(name).cloned()
     }
 
     /// A delivery has come further, or back to where nothing has left this machine, which only who had it in his hands can
     /// know. `None` when it is unknown or has come that far already: what is over stays so.
     pub fn go(&mut self, name: &Name, step: Step) -> Option<Line> {
         let stage = step.stage;
-        let Line::Delivery(delivery) = self.lines.get_mut(name)? else { return None };
+        let Line::Delivery(delivery) = self.lines.get_mut(name)?.as_mut() else { return None };
         let is_back = (delivery.stage, stage) == (Stage::Handed, Stage::Accepted);
         let is_told = (delivery.stage, stage) == (Stage::Uncertain, Stage::Uncertain)
             && step.rest.is_some()
@@ -138,7 +139,7 @@ impl Ledger {
     pub fn next(&self, login: &Login, held: &[String]) -> Option<Delivery> {
         let mut busy: HashSet<&String> = held.iter().collect();
         let going = self.going.iter().filter(|name| !self.writing.contains(*name));
-        let mut deliveries = going.filter_map(|name| match self.lines.get(name) {
+        let mut deliveries = going.filter_map(|name| match self.line(name) {
             Some(Line::Delivery(delivery)) => Some(delivery),
             _ => None,
         });
@@ -154,7 +155,7 @@ impl Ledger {
 
     /// Those, in the order of their promises.
     pub fn going(&self) -> impl Iterator<Item = &Delivery> {
-        self.going.iter().filter_map(|name| match self.lines.get(name) {
+        self.going.iter().filter_map(|name| match self.line(name) {
             Some(Line::Delivery(delivery)) => Some(delivery),
             _ => None,
         })
@@ -176,12 +177,12 @@ impl Ledger {
     }
 
     pub fn line(&self, name: &Name) -> Option<&Line> {
-        self.lines.get(name)
+        self.lines.get(name).map(Box::as_ref)
     }
 
     /// The messages that came and were not handled yet, oldest first.
     pub fn unhandled(&self) -> Vec<&Inbound> {
-        let open = self.lines.values().filter_map(|line| match line {
+        let open = self.lines.values().filter_map(|line| match line.as_ref() {
             Line::Inbound(inbound) if line.is_open() => Some(inbound),
             _ => None,
         });
@@ -193,7 +194,7 @@ impl Ledger {
     /// The deliveries that have come as far as `stage`, oldest first: `Accepted` ones are to be sent, `Uncertain` ones may
     /// have arrived.
     pub fn deliveries(&self, stage: Stage) -> Vec<&Delivery> {
-        let found = self.lines.values().filter_map(|line| match line {
+        let found = self.lines.values().filter_map(|line| match line.as_ref() {
             Line::Delivery(delivery) if delivery.stage == stage => Some(delivery),
             _ => None,
         });
@@ -204,7 +205,7 @@ impl Ledger {
 
     /// The deliveries whose id begins so.
     pub fn named<'a>(&'a self, begin: &'a str) -> impl Iterator<Item = &'a Delivery> + 'a {
-        self.lines.values().filter_map(move |line| match line {
+        self.lines.values().filter_map(move |line| match line.as_ref() {
             Line::Delivery(delivery) if delivery.id.starts_with(begin) => Some(delivery),
             _ => None,
         })
@@ -212,8 +213,8 @@ impl Ledger {
 
     /// How many have come as far as `stage`.
     pub fn count(&self, stage: Stage) -> usize {
-        let is_there = |line: &&Line| matches!(line, Line::Delivery(delivery) if delivery.stage == stage);
-        self.lines.values().filter(is_there).count()
+        let is_there = |line: &Line| matches!(line, Line::Delivery(delivery) if delivery.stage == stage);
+        self.lines.values().filter(|line| is_there(line)).count()
     }
 
     /// Since when the oldest waits that is to be sent.
@@ -236,7 +237,8 @@ impl Ledger {
         self.going.retain(|name| self.lines.contains_key(name));
     }
 
-    /// When too many are known, the oldest are forgotten of which nothing is to be done.
+    /// When too many are known, the oldest are forgotten of which nothing is to be done: some at once, for they are looked
+    /// for among all, and not many, so that memory stays even.
     fn shrink(&mut self) {
         if self.lines.len() < 2 * MAX_KEYS {
             return;
@@ -244,7 +246,7 @@ impl Ledger {
         let over = self.lines.iter().filter(|(_, line)| !line.is_open());
         let mut over: Vec<(u64, Name)> = over.map(|(name, line)| (line.ts(), name.clone())).collect();
         crate::order::sort(&mut over);
-        for (_, name) in over.into_iter().take(MAX_KEYS) {
+        for (_, name) in over.into_iter().take(MAX_KEYS / 10) {
             self.lines.remove(&name);
         }
     }

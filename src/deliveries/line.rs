@@ -4,10 +4,10 @@
 use super::dedupe::KEEP_MS;
 use crate::error::{Error, Result};
 use crate::json::{self, DEEPEST, REQUEST_VALUES};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 /// How long a message is kept that has neither been answered nor delivered, in milliseconds.
@@ -64,33 +64,46 @@ pub struct Record {
     pub result: Option<Outcome>,
 }
 
-/// What was answered, which memory and the line on its way to the disk have in common: it may be long.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome(Arc<Value>);
+/// What was answered, as JSON text: memory and the line on its way to the disk have it in common, for it may be long, and
+/// as values it would take several times as much.
+#[derive(Clone, PartialEq)]
+pub struct Outcome(Arc<str>);
 
-impl From<Value> for Outcome {
-    fn from(value: Value) -> Outcome {
-        Outcome(Arc::new(value))
+impl Outcome {
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    pub fn read(&self) -> Value {
+        // It was made of values, or read with a line under the same bounds.
+        json::read(self.text(), REQUEST_VALUES, DEEPEST).unwrap_or_default()
+    }
+
+    /// A failure that is stored as retryable: nothing of it is in a transcript, it may be done again.
+    pub(super) fn had_no_effect(&self) -> bool {
+        // Seldom, so that most are not read.
+        self.text().contains("\"retryable\"")
+            && self.read().pointer("/error/retryable") == Some(&Value::Bool(true))
     }
 }
 
-impl Deref for Outcome {
-    type Target = Value;
-
-    fn deref(&self) -> &Value {
-        &self.0
+impl From<Value> for Outcome {
+    fn from(value: Value) -> Outcome {
+        Outcome(value.to_string().into())
     }
 }
 
 impl Serialize for Outcome {
-    fn serialize<S: serde::Serializer>(&self, out: S) -> std::result::Result<S::Ok, S::Error> {
-        self.0.serialize(out)
+    fn serialize<S: Serializer>(&self, out: S) -> std::result::Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(out)
     }
 }
 
 impl<'de> Deserialize<'de> for Outcome {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Outcome, D::Error> {
-        Value::deserialize(from).map(Outcome::from)
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Outcome, D::Error> {
+        let raw: Box<RawValue> = Deserialize::deserialize(from)?;
+        Ok(Outcome(raw.get().into()))
     }
 }
 
@@ -169,20 +182,9 @@ pub enum Stage {
 }
 
 impl Record {
-    pub fn is_expired(&self, now: u64) -> bool {
-        self.ts.saturating_add(KEEP_MS) <= now
-    }
-
-    /// It ended in a failure that is stored as retryable: nothing of it is in a transcript, it may be done again.
-    pub(super) fn had_no_effect(&self) -> bool {
-        let retryable = self.result.as_ref().and_then(|result| result.pointer("/error/retryable"));
-        retryable == Some(&Value::Bool(true))
-    }
-
-    /// About how much memory its texts take, in bytes.
+    /// About how much memory it takes, in bytes, without its result.
     pub(super) fn size(&self) -> usize {
-        let texts = [self.key.len(), self.message.as_ref().map_or(0, String::len)];
-        256 + texts.iter().sum::<usize>() + self.result.as_deref().map_or(0, value_size)
+        256 + self.key.len() + self.message.as_ref().map_or(0, String::len)
     }
 }
 
@@ -316,6 +318,12 @@ impl Line {
     }
 }
 
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outcome({} bytes)", self.0.len())
+    }
+}
+
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Record { family, key, ts, .. } = self;
@@ -334,16 +342,5 @@ impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Delivery { id, platform, account, ts, stage, .. } = self;
         write!(f, "Delivery({id} to {platform}:{account} at {ts}, {stage:?})")
-    }
-}
-
-fn value_size(value: &Value) -> usize {
-    match value {
-        Value::String(text) => 32 + text.len(),
-        Value::Array(items) => 32 + items.iter().map(value_size).sum::<usize>(),
-        Value::Object(map) => {
-            64 + map.iter().map(|(name, value)| 40 + name.len() + value_size(value)).sum::<usize>()
-        }
-        _ => 32,
     }
 }

@@ -12,8 +12,8 @@ mod ledger;
 mod line;
 mod spool;
 
-pub use dedupe::{Dedupe, Seen};
+pub use dedupe::{Dedupe, Known, Seen};
 pub use journal::Journal;
 pub use ledger::{Ledger, Taken};
-pub use line::{Delivery, Inbound, Line, Login, Name, Record, Stage, Step};
+pub use line::{Delivery, Inbound, Line, Login, Name, Outcome, Record, Stage, Step};
 pub use spool::Spool;

@@ -140,7 +140,7 @@ impl Runs {
             return Ok(None);
         };
         if let Some(result) = &record.result {
-            ask.reply.replay(result);
+            ask.reply.replay(&result.read());
             return Ok(Some(Taken::Later));
         }
         let answer = surface.repeated(id, record.ts);

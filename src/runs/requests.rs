@@ -6,7 +6,7 @@ use super::origin::Surface;
 use super::run::{Ended, NewRun};
 use super::world::World;
 use crate::deliveries::dedupe::used_otherwise;
-use crate::deliveries::{Dedupe, Line, Record, Seen};
+use crate::deliveries::{Dedupe, Known, Line, Record, Seen};
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
 
@@ -19,10 +19,10 @@ impl Requests {
     }
 
     /// The record of the same request, if it was made before. A key that was used for another one is refused.
-    pub(super) fn seen(&self, surface: &Surface, id: &str, hash: &str, now: u64) -> Result<Option<&Record>> {
+    pub(super) fn seen(&self, surface: &Surface, id: &str, hash: &str, now: u64) -> Result<Option<&Known>> {
         match self.0.check(surface.journal, id, hash, now) {
             Seen::New => Ok(None),
-            Seen::Same(record) => Ok(Some(record)),
+            Seen::Same(known) => Ok(Some(known)),
             Seen::Different => Err(Error::new(Kind::Conflict, used_otherwise(id))),
         }
     }
@@ -62,8 +62,8 @@ impl Requests {
 
     /// How a run ended that is no longer remembered here, or ended before this process started.
     pub(super) fn ended(&self, run: &str) -> Option<Ended> {
-        let record = self.0.records().find(|r| r.key == run)?;
-        let result = record.result.as_ref()?;
+        let record = self.0.with_key(run)?;
+        let result = record.result.as_ref()?.read();
         let error = result.pointer("/error/message").and_then(Value::as_str).map(str::to_string);
         Some(Ended { at: record.ts, started_at: record.ts, error })
     }

@@ -7,7 +7,7 @@ use super::State;
 use super::event::Event;
 use super::store::Job;
 use crate::cron::outcome::End;
-use crate::deliveries::Record;
+use crate::deliveries::{Outcome, Record};
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::json::{Put, json};
@@ -52,8 +52,8 @@ impl Subagents {
         let path = settings.env.state_dir.join("subagents/runs.json");
         let mut book = Book::load(&path);
         for (run, child) in book.all_mut().filter(|(_, child)| !is_over(child)) {
-            let result =
-                runs.iter().rfind(|record| record.key == *run).and_then(|record| record.result.as_ref());
+            let record = runs.iter().rfind(|record| record.key == *run);
+            let result = record.and_then(|record| record.result.as_ref()).map(Outcome::read);
             match result.filter(|result| result.get("ok") == Some(&Value::Bool(true))) {
                 Some(result) => {
                     let said = result.pointer("/payload/result/payloads").and_then(Value::as_array);
