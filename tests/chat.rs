@@ -498,6 +498,8 @@ fn b_f19_a_half_answer_is_marked_when_one_comes_back() {
     chat.keys(CTRL_C);
     said(&chat, "(stopped)");
     bye(chat);
+    // What was said is written down a moment after it is told that the turn stops.
+    wait_for("the end", || world.gateway.log().contains("turn stopped after").then_some(()));
     let chat = world.chat();
     assert!(chat.sees("begun").all().contains("[stopped before its end]"), "{}", chat.text());
     bye(chat);

@@ -6,6 +6,7 @@ use crate::harness::model::texts;
 use crate::harness::telegram::Telegram;
 use crate::harness::*;
 use crate::telegram::said;
+use std::cell::RefCell;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -121,6 +122,7 @@ struct House {
     telegram: Telegram,
     _server: ModelServer,
     gateway: Gateway,
+    fresh: RefCell<Vec<Gateway>>,
     /// Another home, with a service manager.
     apart: PathBuf,
 }
@@ -157,7 +159,8 @@ impl House {
                 .file("cron/jobs.json", json!({"version": 1, "jobs": [job, weather]}).to_string())
                 .file("workspace/skills/github/SKILL.md", skill),
         );
-        let house = House { telegram, _server: server, gateway, apart: with_services() };
+        let house =
+            House { telegram, _server: server, gateway, fresh: RefCell::default(), apart: with_services() };
         for home in [house.gateway.dir.join("home"), house.apart.join("home")] {
             for dir in
                 ["usb", ".zfunc", ".config/fish/completions", ".local/share/bash-completion/completions"]
@@ -217,6 +220,12 @@ impl House {
     fn fitted(&self, line: &str) -> String {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let mut line = line.replace("/mnt/usb", "~/usb");
+        if line.starts_with("openclaw conformance") {
+            // One that nobody has talked with.
+            let fresh = Gateway::plain();
+            line = line.replace(":18789 --token s3cret", &format!(":{} --token {TOKEN}", fresh.port));
+            self.fresh.borrow_mut().push(fresh);
+        }
         if line.starts_with("openclaw devices") {
             remote_request(&self.gateway, &Device::new(), &["operator.read"]);
         }

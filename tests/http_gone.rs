@@ -104,7 +104,7 @@ fn i10_2_answers_that_nobody_takes_by_http_are_in_the_budget_of_all() {
     let grown = peak_of(&gateway, || {
         for _ in 0..READERS {
             let reader = begin(&gateway, RPC, "", &list);
-            rustix::net::sockopt::set_socket_recv_buffer_size(&reader, 4096).unwrap();
+            rustix::net::sockopt::set_socket_recv_buffer_size(&reader, 128 << 10).unwrap();
             readers.push(reader);
         }
         wait_within(DEADLINE * 2, "one who does not read to go", || {

@@ -360,13 +360,10 @@ fn r_22b_a_new_secret_is_kept_out_of_the_log() {
 #[test]
 fn what_is_not_in_this_version_is_not_said_to_be_reloaded() {
     let (gateway, mut config) = start(json!({}));
-    merge(&mut config, &json!({"browser": {"enabled": false}, "logging": {"consoleLevel": "warn"}}));
+    merge(&mut config, &json!({"web": {"enabled": false}, "logging": {"consoleLevel": "warn"}}));
     write(&gateway, &config);
     let line = wait_told(&gateway, "changed:");
-    assert!(
-        line.contains("no effect without browser, which is not in this version (browser.enabled)"),
-        "{line}"
-    );
+    assert!(line.contains("no effect without web, which is not in this version (web.enabled)"), "{line}");
     assert!(line.contains("reload logging (logging.consoleLevel)"), "{line}");
 }
 
