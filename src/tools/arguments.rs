@@ -28,10 +28,11 @@ pub fn fit(tool: &Tool, given: &Value) -> Result<Value, String> {
     // Null stands for "not given" with many models.
     members.retain(|name, value| !value.is_null() || required(name));
     for (name, value) in &mut members {
-        let words = || argv(value).filter(|_| name == "command");
-        if let Some(read) =
-            properties.get(name).and_then(|property| words().or_else(|| reread(property, value)))
-        {
+        let Some(property) = properties.get(name) else { continue };
+        // Where a list is wanted, a command is one already.
+        let is_line = name == "command" && property.get("type").is_some_and(|kind| kind == "string");
+        let words = if is_line { argv(value) } else { None };
+        if let Some(read) = words.or_else(|| reread(property, value)) {
             *value = read;
         }
     }
