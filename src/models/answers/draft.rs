@@ -58,6 +58,8 @@ pub enum Block {
 
 pub struct Draft<'a> {
     on: &'a mut dyn FnMut(Chunk),
+    /// What is taken is handed on later, by [`Draft::speak`].
+    is_held: bool,
     pub(in crate::models) blocks: Vec<Block>,
     /// The next piece starts a block of its own.
     apart: bool,
@@ -83,6 +85,7 @@ impl<'a> Draft<'a> {
     pub fn new(max: usize, on: &'a mut dyn FnMut(Chunk)) -> Draft<'a> {
         Draft {
             on,
+            is_held: false,
             max,
             blocks: Vec::new(),
             apart: false,
@@ -241,6 +244,8 @@ impl<'a> Draft<'a> {
 
     /// Hands on something about the answer.
     pub fn tell(&mut self, chunk: Chunk) {
-        (self.on)(chunk);
+        if !self.is_held {
+            (self.on)(chunk);
+        }
     }
 }

@@ -281,7 +281,11 @@ impl<'a> Reply<'a> {
         if !is_known {
             self.skip_event(&json);
         }
-        self.reader.whole(&json, &mut self.draft)?;
+        self.draft.hold();
+        let taken = self.reader.whole(&json, &mut self.draft);
+        drop(json);
+        self.draft.speak();
+        taken?;
         if self.draft.end.is_none() && self.draft.has_answer() {
             self.draft.end = Some(End::Stop);
         }

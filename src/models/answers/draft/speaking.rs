@@ -1,5 +1,5 @@
 //! How a piece gets into its block, and to whoever listens.
-use super::{Block, Draft, Stop, Taken};
+use super::{Block, Draft, Stop, Taken, slices};
 use crate::fetch::http::Fault;
 use crate::models::provider::Chunk;
 use crate::models::think::Step;
@@ -15,12 +15,8 @@ impl Draft<'_> {
                     let text = std::mem::take(text);
                     *block = Block::Thinking { text, signature: String::new(), redacted: false };
                 }
-                (self.on)(Chunk::Unsaid);
-                for block in &self.blocks {
-                    if let Block::Text(text) = block {
-                        (self.on)(Chunk::Text(text.clone()));
-                    }
-                }
+                self.tell(Chunk::Unsaid);
+                self.tell_blocks(|block| matches!(block, Block::Text(_)));
                 Ok(())
             }
             Step::Resay(tag) => match self.blocks.pop() {
@@ -35,19 +31,46 @@ impl Draft<'_> {
         })
     }
 
+    /// What is taken from here on is handed on by [`Draft::speak`]: a whole document may be large, and what is made of it
+    /// for those who listen is not to stand beside it.
+    pub(in crate::models) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Hands on what has come since [`Draft::hold`], as it stands now.
+    pub(in crate::models) fn speak(&mut self) {
+        self.is_held = false;
+        self.tell_blocks(|_| true);
+    }
+
+    fn tell_blocks(&mut self, which: impl Fn(&Block) -> bool) {
+        if self.is_held {
+            return;
+        }
+        for block in self.blocks.iter().filter(|block| which(block)) {
+            match block {
+                Block::Text(text) => slices(text).for_each(|text| (self.on)(Chunk::Text(text.to_string()))),
+                Block::Thinking { text, .. } => {
+                    slices(text).for_each(|text| (self.on)(Chunk::Reasoning(text.to_string())));
+                }
+                Block::Call(_) | Block::Server { .. } => {}
+            }
+        }
+    }
+
     fn say(&mut self, piece: String) -> Taken {
         match self.blocks.last_mut() {
             Some(Block::Text(text)) if !self.apart => text.push_str(&piece),
             _ => self.push(Block::Text(piece.clone()))?,
         }
-        (self.on)(Chunk::Text(piece));
+        self.tell(Chunk::Text(piece));
         Ok(())
     }
 
     pub(super) fn think_on(&mut self, piece: &str) -> Taken {
         if !piece.is_empty() {
             self.thought()?.0.push_str(piece);
-            (self.on)(Chunk::Reasoning(piece.to_string()));
+            self.tell(Chunk::Reasoning(piece.to_string()));
         }
         Ok(())
     }
