@@ -7,6 +7,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::metrics::{self, Metric};
 use crate::protocol::frame::{self, Payload};
+use crate::protocol::pieces::Shared;
 use crossbeam_channel::Sender;
 use serde_json::Value;
 use std::sync::Arc;
@@ -65,21 +66,37 @@ impl Call {
                 self.log(result.as_ref().err());
                 say(waiting, Said::Answer(result));
             }
-            Reply::Socket(_) | Reply::Nobody => self.answer_with(result.as_ref(), None),
+            Reply::Socket(_) | Reply::Nobody => self.answer_with(result.as_ref()),
         }
     }
 
-    /// With an answer that others get too. A failed agent run carries a payload beside its error.
-    pub fn answer_with(&self, result: std::result::Result<&Payload, &Error>, failed: Option<&Payload>) {
+    /// With an answer that others get too.
+    pub fn answer_with(&self, result: std::result::Result<&Payload, &Error>) {
         self.log(result.err());
         match &self.reply {
             // A client that is gone or over its limit is dealt with by its outbox.
             Reply::Socket(outbox) => {
-                let text = frame::answer(&self.id, result, failed, self.caller.protocol);
-                outbox.push(Frame::Answer(text));
+                let text = frame::answer(&self.id, result, self.caller.protocol);
+                outbox.push(Frame::Answer(text.into()));
             }
             Reply::Thread(waiting) => {
                 say(waiting, Said::Answer(result.cloned().map_err(Clone::clone)));
+            }
+            Reply::Nobody => {}
+        }
+    }
+
+    /// With how a run ended, which others get too: `text` is the same as `outcome`. It is there where the run failed too.
+    pub fn answer_end(&self, outcome: &Value, text: &Shared, error: Option<&Error>) {
+        self.log(error);
+        match &self.reply {
+            Reply::Socket(outbox) => {
+                let text = frame::answer_around(&self.id, text, error, self.caller.protocol);
+                outbox.push(Frame::Answer(text));
+            }
+            Reply::Thread(waiting) => {
+                let told = error.map_or_else(|| Ok(Payload::Value(outcome.clone())), |e| Err(e.clone()));
+                say(waiting, Said::Answer(told));
             }
             Reply::Nobody => {}
         }
@@ -109,7 +126,7 @@ impl Call {
     pub fn replay(&self, stored: &Value) {
         match &self.reply {
             Reply::Socket(outbox) => {
-                outbox.push(Frame::Answer(frame::replay(&self.id, stored)));
+                outbox.push(Frame::Answer(frame::replay(&self.id, stored).into()));
             }
             Reply::Thread(waiting) => say(waiting, Said::Answer(read(stored))),
             Reply::Nobody => {}

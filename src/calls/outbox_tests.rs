@@ -32,14 +32,14 @@ fn the_latest_replaceable_event_wins() {
 #[test]
 fn one_frame_above_the_limit_passes_an_empty_outbox() {
     let drain = Outbox::open(10, Arc::default(), 1 << 20, "a").unwrap();
-    assert_eq!(drain.outbox.push(Frame::Answer("x".repeat(5000))), Pushed::Queued);
+    assert_eq!(drain.outbox.push(Frame::Answer("x".repeat(5000).into())), Pushed::Queued);
 }
 
 #[test]
 fn s_m5_a_byte_is_in_the_budget_until_it_is_out() {
     let budget = Arc::<Budget>::default();
     let drain = Outbox::open(1000, budget.clone(), 1 << 20, "a").unwrap();
-    drain.outbox.push(Frame::Answer("abc".into()));
+    drain.outbox.push(Frame::Answer("abc".to_string().into()));
     let own = drain.outbox.unsent(4);
     let (_, _, popped) = drain.pop();
     assert_eq!(budget.unsent(), 7);
@@ -84,7 +84,7 @@ fn a_lent_line_is_written_on_by_who_pushes() {
     ));
     assert!(drain.pop_or_lend(|| Some(line.clone())).0.is_none());
     event(&drain.outbox, "chat", "a", Backlog::Keep);
-    drain.outbox.push(Frame::Answer("b".into()));
+    drain.outbox.push(Frame::Answer("b".to_string().into()));
     event(&drain.outbox, "tick", "c", Backlog::Replace);
     let mut got = [0; 7];
     client.read_exact(&mut got).unwrap();

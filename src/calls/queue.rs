@@ -14,7 +14,7 @@ pub enum Frame {
     /// An event without its last brace; the connection's thread appends `seq`.
     Event { body: Arc<Pieces>, kind: &'static str, replace: bool },
     /// A whole frame that answers a request.
-    Answer(String),
+    Answer(Pieces),
     /// An event or answer of which that many bytes are out already.
     Rest(Box<Frame>, usize),
     /// The `hello-ok` answer: requests are read only after it.
@@ -31,7 +31,8 @@ impl Frame {
     pub fn bytes(&self) -> usize {
         match self {
             Frame::Event { body, .. } => body.len() + 32,
-            Frame::Answer(text) | Frame::Hello(text) => text.len(),
+            Frame::Answer(text) => text.len(),
+            Frame::Hello(text) => text.len(),
             Frame::Rest(frame, _) => frame.bytes(),
             Frame::Work { .. } => 256,
             Frame::Moved | Frame::Close(_) => 0,

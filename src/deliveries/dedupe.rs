@@ -84,11 +84,11 @@ impl Dedupe {
 
     /// Adds the result of a request; its text is needed no more. Gives the record to journal, `None` for an
     /// unknown key.
-    pub fn finish(&mut self, family: &str, key: &str, result: Value) -> Option<Record> {
+    pub fn finish(&mut self, family: &str, key: &str, result: impl Into<Outcome>) -> Option<Record> {
         let name = name_of(family, key);
         let known = self.known.get_mut(name.as_str())?;
         self.bytes -= known.size(&name);
-        let record = known.end(family, key, result);
+        let record = known.end(family, key, result.into());
         self.bytes += known.size(&name);
         self.shrink();
         Some(record)
@@ -153,7 +153,7 @@ impl Known {
     }
 
     /// Takes the result. Gives what the journal is told.
-    fn end(&mut self, family: &str, key: &str, result: Value) -> Record {
+    fn end(&mut self, family: &str, key: &str, result: Outcome) -> Record {
         // One that had ended already has no more of it.
         let open = self.open.take().map(|open| *open).unwrap_or_else(|| Record {
             family: family.to_string(),
@@ -162,7 +162,6 @@ impl Known {
             ts: self.ts,
             ..Record::default()
         });
-        let result = Outcome::from(result);
         self.had_no_effect = result.had_no_effect();
         self.result = Some(result.clone());
         Record { message: None, result: Some(result), ..open }

@@ -67,7 +67,7 @@ pub struct Record {
 /// What was answered, as JSON text: memory and the line on its way to the disk have it in common, for it may be long, and
 /// as values it would take several times as much.
 #[derive(Clone, PartialEq)]
-pub struct Outcome(Arc<str>);
+pub struct Outcome(Arc<String>);
 
 impl Outcome {
     pub fn text(&self) -> &str {
@@ -89,7 +89,13 @@ impl Outcome {
 
 impl From<Value> for Outcome {
     fn from(value: Value) -> Outcome {
-        Outcome(value.to_string().into())
+        Outcome(Arc::new(value.to_string()))
+    }
+}
+
+impl From<Arc<String>> for Outcome {
+    fn from(text: Arc<String>) -> Outcome {
+        Outcome(text)
     }
 }
 
@@ -103,7 +109,7 @@ impl Serialize for Outcome {
 impl<'de> Deserialize<'de> for Outcome {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Outcome, D::Error> {
         let raw: Box<RawValue> = Deserialize::deserialize(from)?;
-        Ok(Outcome(raw.get().into()))
+        Ok(Outcome(Arc::new(String::from(Box::<str>::from(raw)))))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Pure text in, values out. Validation against the schemas is called here so that no frame passes without.
 use crate::error::{Error, Kind};
 use crate::json::{self, DEEPEST, REQUEST_VALUES, Unread};
-use crate::protocol::pieces::{Pieces, Place};
+use crate::protocol::pieces::{Pieces, Place, Shared};
 use crate::protocol::schema;
 use serde_json::Value;
 use std::sync::Arc;
@@ -134,8 +134,8 @@ impl Payload {
     }
 }
 
-/// The answer to request `id`. A failed agent run has a payload and an error (`failed`).
-pub fn answer(id: &str, result: Result<&Payload, &Error>, failed: Option<&Payload>, protocol: u32) -> String {
+/// The answer to request `id`. That of a failed agent run has a payload too: [`answer_around`].
+pub fn answer(id: &str, result: Result<&Payload, &Error>, protocol: u32) -> String {
     let mut out = br#"{"type":"res","id":"#.to_vec();
     push_json(&mut out, id);
     match result {
@@ -144,17 +144,26 @@ pub fn answer(id: &str, result: Result<&Payload, &Error>, failed: Option<&Payloa
             payload.push_to(&mut out);
         }
         Err(error) => {
-            out.extend_from_slice(br#","ok":false"#);
-            if let Some(payload) = failed {
-                out.extend_from_slice(br#","payload":"#);
-                payload.push_to(&mut out);
-            }
-            out.extend_from_slice(br#","error":"#);
+            out.extend_from_slice(br#","ok":false,"error":"#);
             push_json(&mut out, &error.to_wire(protocol));
         }
     }
     out.push(b'}');
     text_of(out)
+}
+
+/// The same of a payload that others have too, with the error of a run that failed.
+pub fn answer_around(id: &str, payload: &Shared, error: Option<&Error>, protocol: u32) -> Pieces {
+    let mut out = br#"{"type":"res","id":"#.to_vec();
+    push_json(&mut out, id);
+    out.extend(format!(",\"ok\":{},\"payload\":", error.is_none()).into_bytes());
+    let mut pieces = Pieces::from(text_of(out));
+    pieces.put(payload);
+    if let Some(error) = error {
+        pieces.push_str(&format!(",\"error\":{}", error.to_wire(protocol)));
+    }
+    pieces.push_str("}");
+    pieces
 }
 
 /// The stored answer `{ok, payload, error?}` of an earlier request, under the id of its repetition.
@@ -240,7 +249,7 @@ mod tests {
 
     #[test]
     fn frames_keep_their_shape() {
-        let ok = answer("a\"b", Ok(&Payload::Value(json!([1]))), None, 3);
+        let ok = answer("a\"b", Ok(&Payload::Value(json!([1]))), 3);
         assert_eq!(ok, r#"{"type":"res","id":"a\"b","ok":true,"payload":[1]}"#);
         assert_eq!(event("tick", &json!({"ts": 1})), r#"{"type":"event","event":"tick","payload":{"ts":1}"#);
         let event = event_of("tick", r#"{"ts":1}"#, (2, 3));
@@ -248,6 +257,20 @@ mod tests {
             event,
             r#"{"type":"event","event":"tick","payload":{"ts":1},"stateVersion":{"presence":2,"health":3}"#
         );
+    }
+
+    #[test]
+    fn what_others_have_too_reads_as_one_of_ones_own() {
+        let text = std::sync::Arc::new(r#"{"ok":true,"payload":[1]}"#.to_string());
+        let payload = Shared::part(text, 21..24);
+        let told = answer_around("a\"b", &payload, None, 3);
+        let own = answer("a\"b", Ok(&Payload::Value(json!([1]))), 3);
+        assert_eq!((told.to_string(), told.len()), (own.clone(), own.len()));
+        let error = Error::new(Kind::Forbidden, "no");
+        let told = answer_around("1", &payload, Some(&error), 4).to_string();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((&told["ok"], &told["payload"]), (&json!(false), &json!([1])));
+        assert_eq!(told["error"]["code"], "FORBIDDEN");
     }
 
     #[test]
@@ -327,7 +350,7 @@ mod tests {
     #[test]
     fn forbidden_is_called_invalid_request_in_protocol_3() {
         let error = Error::new(Kind::Forbidden, "missing scope: operator.admin");
-        assert!(answer("1", Err(&error), None, 3).contains(r#""code":"INVALID_REQUEST""#));
-        assert!(answer("1", Err(&error), None, 4).contains(r#""code":"FORBIDDEN""#));
+        assert!(answer("1", Err(&error), 3).contains(r#""code":"INVALID_REQUEST""#));
+        assert!(answer("1", Err(&error), 4).contains(r#""code":"FORBIDDEN""#));
     }
 }

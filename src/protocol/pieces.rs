@@ -12,7 +12,7 @@ const MOST: usize = 2;
 /// What a frame's text is in, then.
 pub const PARTS: usize = 2 * MOST + 1;
 
-/// A text as JSON, or its end.
+/// A text as JSON, its end, or a value in a longer one.
 #[derive(Debug, Clone)]
 pub struct Shared {
     json: Arc<String>,
@@ -35,6 +35,11 @@ impl Shared {
     pub fn of(text: &str) -> Shared {
         let json = json_of(text);
         Shared { at: 0..json.len(), json: Arc::new(json) }
+    }
+
+    /// A part of JSON that is text already, a whole value.
+    pub fn part(json: Arc<String>, at: Range<usize>) -> Shared {
+        Shared { json, at }
     }
 
     /// The end of the same text, which reads `end`. Each character is written by itself, so it is the end of the JSON.
@@ -72,6 +77,21 @@ impl Pieces {
 
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    pub fn push_str(&mut self, own: &str) {
+        self.own.push_str(own);
+        self.len += own.len();
+    }
+
+    /// Adds what is shared, as it is.
+    pub fn put(&mut self, shared: &Shared) {
+        let at = self.own.len();
+        self.len += shared.text().len();
+        match self.shared.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some((at, shared.clone())),
+            None => self.own.push_str(shared.text()),
+        }
     }
 
     /// All of it, in order.
@@ -134,11 +154,7 @@ impl Pieces {
         if shared.at.start > 0 {
             self.own.push('"');
         }
-        let at = self.own.len();
-        match self.shared.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some((at, shared.clone())),
-            None => self.own.push_str(shared.text()),
-        }
+        self.put(shared);
     }
 }
 

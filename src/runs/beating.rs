@@ -45,8 +45,8 @@ impl Beating {
 impl Run {
     /// Of a heartbeat readers hear the end if it is news.
     pub(super) fn unhush(&mut self, error: Option<&Error>, finished: Option<&Finished>) {
-        let said = said(finished);
-        let is_news = self.observers.beat().is_none_or(|beat| !beat.rules.is_quiet(&tags::shown(said)));
+        let is_quiet = |beat: &mut Beating| beat.rules.is_quiet(&tags::shown(said(finished)));
+        let is_news = !self.observers.beat().is_some_and(is_quiet);
         self.is_hushed &= error.is_some() || !is_news;
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Part of `Runs`, on the state thread. A failure is an error on each surface.
 use super::Runs;
-use super::outcome::{error_kind, footer, is_silent, outcome, stored, timed_out, usage};
+use super::outcome::{Kept, error_kind, footer, is_silent, outcome, timed_out, usage};
 use super::run::{Ended, Phase, Run};
 use super::shapes::{SAID, agent_event, chat_event, said, stop_reason};
 use super::world::World;
@@ -12,7 +12,6 @@ use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::metrics::{self, Metric};
 use crate::protocol::events;
-use crate::protocol::frame::Payload;
 use crate::protocol::pieces::Shared;
 use crate::sessions::tags;
 use serde_json::Value;
@@ -111,21 +110,19 @@ impl Runs {
             finished.as_deref_mut().map(|finished| run.texts_of(finished, is_last)).unwrap_or_default();
         let finished = finished.as_deref();
         let outcome = outcome(&run, &result, finished, texts, world.now().saturating_sub(started));
-        // Who follows the words makes another text of them: by then the journal's is made and this is gone.
+        // It may be long: the frames of those who asked and the journal have one text of it.
+        let kept = Kept::of(&result, &outcome, finished.is_some_and(|f| f.had_no_effect));
+        let payload = kept.payload();
+        run.calls.iter().for_each(|call| call.answer_end(&outcome, &payload, result.as_ref().err()));
+        // Who follows the words makes another text of them.
         let streams = run.observers.streams().count();
-        let mut told: Vec<Value> = std::iter::repeat_n(&outcome, streams).cloned().collect();
-        let outcome = Payload::Value(outcome);
-        for call in &run.calls {
-            let failed = Some(&outcome).filter(|_| result.is_err());
-            call.answer_with(result.as_ref().map(|()| &outcome), failed);
-        }
+        let mut told: Vec<Value> = std::iter::repeat_n(outcome, streams).collect();
         run.end_parts(world, &result, finished);
-        if let (Payload::Value(outcome), false) = (outcome, stays_open) {
+        if !stays_open {
             run.report(world, &result, finished);
             let mut lines = run.deliver_end(world, &result, finished);
             lines.extend(run.end_beat(world, &result, finished));
-            let had_no_effect = finished.is_some_and(|f| f.had_no_effect);
-            self.requests.end(world, &run.new, stored(&result, outcome, had_no_effect), lines);
+            self.requests.end(world, &run.new, kept.text, lines);
         }
         for stream in run.observers.streams() {
             stream.end(result.clone().map(|()| told.pop().unwrap_or_default()));

@@ -6,8 +6,11 @@ use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use crate::models::failure;
 use crate::models::provider::{ToolCall, Usage};
+use crate::protocol::pieces::Shared;
 use crate::sessions::tags;
 use serde_json::Value;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// The line below an answer that `/usage` asked for; it is told, not written down.
 pub(super) fn footer(wanted: Footer, finished: &Finished) -> String {
@@ -48,16 +51,31 @@ pub(super) fn usage(usage: &Usage) -> Value {
     counts
 }
 
-/// What a repetition is told.
-pub(super) fn stored(result: &Result<()>, outcome: Value, had_no_effect: bool) -> Value {
-    let mut stored = json!({"ok": (result.is_ok()), "payload": null});
-    if let Some(map) = stored.as_object_mut() {
-        map.put("payload", outcome);
+/// What a repetition is told, `{ok, payload, error?}` as JSON text.
+pub(super) struct Kept {
+    pub text: Arc<String>,
+    payload: Range<usize>,
+}
+
+impl Kept {
+    pub fn of(result: &Result<()>, outcome: &Value, had_no_effect: bool) -> Kept {
+        let mut text = format!("{{\"ok\":{},\"payload\":", result.is_ok()).into_bytes();
+        let start = text.len();
+        // Into memory nothing fails.
+        let _ = serde_json::to_writer(&mut text, outcome);
+        let payload = start..text.len();
         if let Err(e) = result {
-            map.put("error", stored_error(e, had_no_effect));
+            text.extend(format!(",\"error\":{}", stored_error(e, had_no_effect)).into_bytes());
         }
+        text.push(b'}');
+        text.shrink_to_fit();
+        // All of it was text.
+        Kept { text: Arc::new(String::from_utf8(text).unwrap_or_default()), payload }
     }
-    stored
+
+    pub fn payload(&self) -> Shared {
+        Shared::part(self.text.clone(), self.payload.clone())
+    }
 }
 
 /// `retryable` frees the key, so it stays only where nothing can happen twice.

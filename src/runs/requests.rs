@@ -9,6 +9,7 @@ use crate::deliveries::dedupe::used_otherwise;
 use crate::deliveries::{Dedupe, Known, Line, Record, Seen};
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
+use std::sync::Arc;
 
 pub struct Requests(Dedupe);
 
@@ -50,7 +51,7 @@ impl Requests {
     }
 
     /// Keeps the end of a run, and `lines` in one piece with it; `stored` is what a repetition is told.
-    pub(super) fn end(&mut self, world: &mut dyn World, new: &NewRun, stored: Value, lines: Vec<Line>) {
+    pub(super) fn end(&mut self, world: &mut dyn World, new: &NewRun, stored: Arc<String>, lines: Vec<Line>) {
         let Some(record) = self.0.finish(new.origin.surface.journal, &new.id, stored) else {
             return world.note(lines);
         };

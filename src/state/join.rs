@@ -74,7 +74,7 @@ impl State {
             caller.conn, crate::logging::quoted(&caller.client_id), crate::logging::quoted(&caller.mode), caller.role(), caller.protocol, caller.method);
         metrics::count(Metric::Joined);
         let hello = self.hello(&caller, &admitted);
-        let text = frame::answer(&request_id, Ok(&Payload::Text(hello.into())), None, caller.protocol);
+        let text = frame::answer(&request_id, Ok(&Payload::Text(hello.into())), caller.protocol);
         let said = &admitted.client;
         let name = said.display_name.as_deref().unwrap_or_default();
         let about = [name, &said.platform, &said.version].map(|text| within(text, MOST_NAME).into());

@@ -88,7 +88,7 @@ impl Worker {
     }
 
     fn refuse(&mut self, id: &str, error: &Error) {
-        self.send(Sending::text(frame::answer(id, Err(error), None, 4)));
+        self.send(Sending::text(frame::answer(id, Err(error), 4)));
         match error.kind {
             Kind::Protocol => self.close(&Close::ProtocolMismatch),
             _ => self.close(&Close::Refused(error.message().to_string())),

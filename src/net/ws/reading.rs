@@ -146,6 +146,6 @@ impl Worker {
     }
 
     pub(super) fn answer(&mut self, id: &str, result: Result<&frame::Payload, &Error>, protocol: u32) {
-        self.send(Sending::text(frame::answer(id, result, None, protocol)));
+        self.send(Sending::text(frame::answer(id, result, protocol)));
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Sending {
 
 enum Body {
     Event(Arc<Pieces>),
-    Own(String),
+    Own(Pieces),
     /// A whole frame with its header in it (pong, close).
     Raw(Vec<u8>),
 }
@@ -40,8 +40,8 @@ impl Sending {
         Sending { header, body, tail, written: 0, _counted: None }
     }
 
-    pub fn text(text: String) -> Sending {
-        Sending::new(Body::Own(text), String::new())
+    pub fn text(text: impl Into<Pieces>) -> Sending {
+        Sending::new(Body::Own(text.into()), String::new())
     }
 
     pub fn raw(bytes: Vec<u8>) -> Sending {
@@ -88,7 +88,7 @@ impl Sending {
 pub(super) fn write_some(stream: &TcpStream, frame: &Frame, seq: u64) -> (usize, bool) {
     let (body, tail) = match frame {
         Frame::Event { body, .. } => (body.parts(), tail(seq)),
-        Frame::Answer(text) => (whole(text.as_bytes()), String::new()),
+        Frame::Answer(text) => (text.parts(), String::new()),
         _ => return (0, false),
     };
     let size = body.iter().map(|part| part.len()).sum::<usize>() + tail.len();
@@ -134,7 +134,7 @@ impl Body {
     fn parts(&self) -> Parted<'_> {
         match self {
             Body::Event(text) => text.parts(),
-            Body::Own(text) => whole(text.as_bytes()),
+            Body::Own(text) => text.parts(),
             Body::Raw(bytes) => whole(bytes),
         }
     }

@@ -85,7 +85,7 @@ impl Worker {
         let outbox = &self.drain.outbox;
         let _turn = self.shared.budget.making.turn(outbox.owner(), || !outbox.is_closed());
         let result = work();
-        frame::answer(id, result.as_ref(), None, self.caller.as_ref().map_or(4, |c| c.protocol))
+        frame::answer(id, result.as_ref(), self.caller.as_ref().map_or(4, |c| c.protocol))
     }
 
     /// Makes the outbox's next frame the one to send; `false` when there is none.
