@@ -14,14 +14,29 @@ pub fn escaped(text: &str, also: &[u8]) -> String {
     escaped
 }
 
+/// What stands there for it; nothing where it is no text, or a `%` has no digits.
+pub fn plain(escaped: &str) -> Option<String> {
+    let (mut plain, mut bytes) = (Vec::with_capacity(escaped.len()), escaped.bytes());
+    while let Some(byte) = bytes.next() {
+        let mut digit = || char::from(bytes.next()?).to_digit(16);
+        plain.push(match byte {
+            b'%' => (digit()? * 16 + digit()?) as u8,
+            byte => byte,
+        });
+    }
+    String::from_utf8(plain).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{escaped, plain};
 
     #[test]
     fn what_an_address_cannot_hold_is_a_number() {
         assert_eq!(escaped("a-._~Z9", b""), "a-._~Z9");
         assert_eq!(escaped("a b/ü&\"+%", b""), "a%20b%2F%C3%BC%26%22%2B%25");
         assert_eq!(escaped("photos/a b", b"/"), "photos/a%20b");
+        assert_eq!(plain("a%20b%2F%C3%BC%26").as_deref(), Some("a b/ü&"));
+        assert_eq!((plain("a%2"), plain("%zz"), plain("%ff")), (None, None, None));
     }
 }

@@ -378,7 +378,28 @@ fn i14_1_pictures_go_by_their_paths() {
     chat.keys("/image a\\ picture.png and this\r");
     said(&chat, "You said and this");
     assert!(sent(3).contains("data:image/png;base64,"));
-    chat.keys("/image large.jpg\r");
+    // Anywhere in the line, quoted, escaped, below home, with what stands behind it in a sentence.
+    std::fs::write(world.gateway.dir.join("home/own.png"), b"\x89PNG\r\n\x1a\nrest").unwrap();
+    let pictures = |n: usize| sent(n).matches("data:image/png;base64,").count();
+    for (n, (line, with)) in [
+        ("what is on a\\ picture.png?", "with a picture.png"),
+        ("and on @\"a picture.png\" (see ~/own.png)", "with a picture.png, own.png"),
+        ("that's ~/own.png, don't you think", "with own.png"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        chat.keys(&format!("{line}\r"));
+        said(&chat, &format!("You said {line}"));
+        chat.sees(with);
+        assert_eq!(pictures(4 + n), with.matches(".png").count(), "{line}");
+    }
+    // Tab goes through directories and escapes blanks.
+    chat.keys("see ~/ow\t");
+    chat.wait_screen("a path", |screen| screen.at_cursor().0.trim_end() == "> see ~/own.png");
+    chat.keys("\x15see @a\t");
+    chat.wait_screen("a blank", |screen| screen.at_cursor().0.trim_end() == "> see @a\\ picture.png");
+    chat.keys("\x15/image large.jpg\r");
     chat.sees("Not sent: large.jpg is too large: a picture (PNG, JPEG, GIF, WebP) may have");
     chat.wait_screen("the line again", |screen| screen.at_cursor().0 == "> /image large.jpg");
     chat.keys("\x15/image /nowhere.png\r");

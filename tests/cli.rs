@@ -96,6 +96,7 @@ fn mistakes_on_the_command_line_say_what_is_wrong() {
     let gateway = Gateway::plain();
     for (args, code, words) in [
         (&["foo"][..], 1, "unknown command 'foo'"),
+        (&["man"], 1, "see `openclaw help`, or `man openclaw`"),
         (&["health", "--nope"], 1, "unknown option '--nope'"),
         (&["gateway", "call"], 1, "method"),
         (&["gateway", "call", "health", "--params", "{x"], 1, "--params"),

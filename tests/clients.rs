@@ -6,6 +6,7 @@ use super::harness::model::texts;
 use super::harness::schemas::check_output;
 use super::harness::terminal::{Terminal, lines};
 use super::harness::*;
+use rustix::process::Signal;
 
 #[test]
 fn i14_4_who_is_connected_is_told_with_what_it_moved() {
@@ -80,7 +81,8 @@ fn i14_5_the_log_and_status_tell_of_turns_their_surface_and_cost() {
     let mut config = server.config();
     let price = json!({"input": 1000, "output": 2000, "cacheRead": 0, "cacheWrite": 0});
     config["models"]["providers"]["test"]["models"][0]["cost"] = price;
-    let gateway = Gateway::start(&Setup::config(config));
+    config["commands"] = json!({"restart": true});
+    let mut gateway = Gateway::start(&Setup::config(config));
     out(&gateway, &["agent", "-m", "x"]);
     let mut client = Client::operator(&gateway, 4);
     client.ok("chat.send", json!({"sessionKey": "aside", "message": "hi", "idempotencyKey": "k"}));
@@ -112,6 +114,20 @@ fn i14_5_the_log_and_status_tell_of_turns_their_surface_and_cost() {
             assert!(shown.contains(part), "{part}: {shown}");
         }
     }
+    // The day is no shorter for a restart, within the process or of it.
+    let today = |gateway: &Gateway| {
+        wait_for("the gateway again", || {
+            let status = gateway.cli(&["gateway", "call", "status", "--json"]);
+            let told: Value = serde_json::from_slice(&status.stdout).ok()?;
+            told.get("today").cloned()
+        })
+    };
+    gateway.signal(Signal::USR1);
+    client.until_closed();
+    assert_eq!(today(&gateway), rpc["today"]);
+    gateway.stop();
+    gateway.restart();
+    assert_eq!(today(&gateway), rpc["today"]);
 }
 
 #[test]
@@ -143,7 +159,7 @@ fn i14_5_usage_is_a_chart_by_day_model_and_surface() {
     let surfaces = told["bySurface"].as_array().unwrap();
     let mut names: Vec<&str> = surfaces.iter().map(|row| row["surface"].as_str().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["ended", "slack", "telegram"]);
+    assert_eq!(names, ["chat", "ended", "telegram"], "as the log calls them");
     let sum: f64 = surfaces.iter().map(|row| row["totals"]["totalCost"].as_f64().unwrap()).sum();
     assert!((sum - told["totals"]["totalCost"].as_f64().unwrap()).abs() < 1e-9, "{told}");
     assert_eq!((&told["byModel"][0]["provider"], &told["byModel"][0]["model"]), (&json!("p"), &json!("m")));

@@ -128,6 +128,26 @@ fn i14_6_what_somebody_else_changed_meanwhile_is_not_lost_unseen() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+/// The second save goes through: what others changed was shown, and is kept where the editor takes it over.
+#[test]
+fn i14_6_the_second_save_is_written_over_what_was_shown_or_with_it() {
+    let theirs = "sed -i 's/canary-of-sixteen/another-of-sixteen/'";
+    for (again, want) in [("true", "canary-of"), (&*format!("{theirs} \"$f\""), "another-of")] {
+        let dir = desk(&format!(
+            "if [ -e once ]; then {again}; else sed -i \"s/'info'/'debug'/\" \"$f\"; {theirs} home/.openclaw/openclaw.json; touch once; fi"
+        ));
+        let mut terminal = edit_shown(&dir);
+        terminal.wait_text(0, "d to discard? [e]");
+        terminal.type_line("e");
+        let (status, shown) = terminal.end();
+        assert!(status == Some(0) && shown.contains("Saved"), "{again}: {shown}");
+        let written = FILE.replace("'info'", "'debug'").replace("canary-of", want);
+        assert_eq!(std::fs::read_to_string(config(&dir)).unwrap(), written, "{again}");
+        check_clean(&dir);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
+
 #[test]
 fn i14_6_what_loses_the_secret_is_forced_only_when_asked() {
     let dir = desk("echo '{gateway: {mode: \"local\", tailscale: {mode: \"serve\"}}}' > \"$f\"");

@@ -601,7 +601,15 @@ fn n_3_a_gateway_elsewhere_is_asked_and_this_machine_s_files_are_neither_shown_n
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
+    // Completion asks that gateway too, once this home is known to it.
+    assert_eq!(shown(&["__values", "named"]), "");
     assert!(shown(&["agents", "list"]).contains("- far"));
+    for (kind, want) in
+        [("named", "notes"), ("sessions", "agent:main:notes"), ("agents", "far"), ("models", "test/m")]
+    {
+        let offered = shown(&["__values", kind]);
+        assert!(offered.lines().any(|line| line == want), "{kind}: {offered}");
+    }
     assert!(shown(&["sessions"]).contains("agent:main:notes"));
     let status = shown(&["status"]);
     assert!(

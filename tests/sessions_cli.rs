@@ -73,6 +73,34 @@ fn i14_3_a_conversation_is_shown_as_text_whatever_it_is_called_by() {
     assert_eq!(work["key"], "agent:work:main");
 }
 
+/// The least terminal: what is listed can still be named.
+#[test]
+fn i14_11_a_session_is_one_line_of_eighty_columns() {
+    let long = "agent:main:telegram:group:-1001234567890:topic:4711";
+    let key = |n: usize| if n == 0 { long.to_string() } else { format!("agent:main:telegram:direct:{n}") };
+    let entry = |n: usize| {
+        json!({"updatedAt": 1_795_224_978_696_u64, "sessionId": format!("{n}b5cbf1e-3a52-4a2e-9c57-0d2f5f8e9a12"), "model": "claude-opus-4-5-20251101",
+            "totalTokens": 123_456, "contextTokens": 200_000, "thinkingLevel": "high"})
+    };
+    let index: serde_json::Map<String, Value> = (0..5).map(|n| (key(n), entry(n))).collect();
+    let index = Value::Object(index).to_string();
+    let setup = Setup::config(json!({})).file("agents/main/sessions/sessions.json", index);
+    let gateway = Gateway::start(&setup);
+    let shown = |columns: &str| {
+        let output = command(&gateway.dir).args(["sessions"]).env("COLUMNS", columns).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = shown("80");
+    let rows: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("Key")).collect();
+    assert!(rows.len() == 6 && rows.iter().all(|row| row.chars().count() <= 80), "{text}");
+    let first = text.lines().find(|line| line.contains("4711")).unwrap();
+    assert!(first.contains('…') && first.contains("(61%)") && first.contains("think:high"), "{text}");
+    let other = text.lines().find(|line| line.contains("main:telegram:direct:3 ")).unwrap();
+    let named = other.split(' ').next().unwrap();
+    assert!(out(&gateway, &["sessions", "show", named]).contains("agent:main:telegram:direct:3"), "{text}");
+    assert!(shown("200").contains(long) && shown("60").contains(long), "there is room, or no use in less");
+}
+
 #[test]
 fn i14_3_several_that_fit_are_named_and_a_terminal_is_asked() {
     let gateway = Gateway::start(&setup(json!({})));

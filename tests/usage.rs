@@ -44,7 +44,7 @@ pub fn setup() -> Setup {
             &dir("main", &format!("{OLD}.jsonl.deleted.2026-11-21T09-00-00.000Z")),
             answer("2026-11-21T08:00:00.000Z", known.clone()),
         )
-        .file(&dir("work", "sessions.json"), index("agent:work:main", W, "slack"))
+        .file(&dir("work", "sessions.json"), index("agent:work:main", W, "webchat"))
         .file(&dir("work", &format!("{W}.jsonl")), answer("2026-11-20T12:00:00.000Z", known))
 }
 

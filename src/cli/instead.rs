@@ -68,6 +68,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["devices remove"],
         "`openclaw devices revoke` takes a device's token, `openclaw devices clear` removes devices",
     ),
+    (&["man", "manual"], "see `openclaw help`, or `man openclaw` where `make install` has put the page"),
     (&["docs"], "see README.md and docs/ of this version, or `openclaw --help`"),
 ];
 

@@ -250,7 +250,9 @@ impl Line {
         if let Some(instead) = instead::instead(name) {
             return Error::usage(format!("'{name}' is no command of this version: {instead}"));
         }
-        let known = COMMANDS.iter().map(|command| command.name).chain(GROUPS.iter().map(|(name, _)| *name));
+        // No help names those that begin so.
+        let named = COMMANDS.iter().map(|command| command.name).filter(|name| !name.starts_with('_'));
+        let known = named.chain(GROUPS.iter().map(|(name, _)| *name));
         let hint = nearest(name, known).map(|near| format!(" (did you mean '{near}'?)"));
         let about =
             if self.words.is_empty() { "openclaw".to_string() } else { format!("openclaw {}", self.words) };
@@ -341,6 +343,7 @@ mod tests {
             ("models set a/b", "models set|a/b||-"),
             ("models set -- --odd", "models set|--odd||-"),
             ("foo", "1 unknown command 'foo'; see openclaw --help"),
+            ("_man", "1 unknown command '_man'; see openclaw --help"),
             ("helth", "1 unknown command 'helth' (did you mean 'health'?); see openclaw --help"),
             ("version", "version"),
             ("version --json", "version as JSON"),

@@ -217,12 +217,21 @@ impl Printer {
     }
 
     /// Columns as wide as their widest cell, in several lines where they do not fit beside each other.
-    pub fn table(&self, head: &[&str], rows: &[Vec<String>]) {
-        let rows: Vec<Vec<String>> =
-            rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
-        let (heads, lines) = fold::table(head, &rows, self.columns);
+    pub fn table(&self, head: &[&str], rows: &[impl AsRef<[String]>]) {
+        let (heads, lines) = self.laid_out(head, rows);
         heads.iter().for_each(|line| self.heading(line));
         lines.iter().for_each(|line| self.line(line));
+    }
+
+    /// Whether each row of such a table is one line.
+    pub fn is_flat(&self, head: &[&str], rows: &[impl AsRef<[String]>]) -> bool {
+        self.laid_out(head, rows).0.len() == 1
+    }
+
+    fn laid_out(&self, head: &[&str], rows: &[impl AsRef<[String]>]) -> (Vec<String>, Vec<String>) {
+        let clean = |row: &[String]| row.iter().map(|cell| one_line(cell)).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| clean(row.as_ref())).collect();
+        fold::table(head, &rows, self.columns)
     }
 
     /// A named value, folded at the terminal's width below itself.

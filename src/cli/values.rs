@@ -1,12 +1,14 @@
 //! `openclaw __values`: the words that completion offers where no closed list stands, a line each.
 //!
-//! For the scripts of `complete.rs` alone, so no help names it. It reads files of this machine and asks no gateway; what
-//! cannot be read offers nothing.
+//! For the scripts of `complete.rs` alone, so no help names it. It reads files of this machine; only a gateway elsewhere is
+//! asked (`values/elsewhere.rs`). What cannot be read offers nothing.
+mod elsewhere;
+
 use super::devices::local;
 use super::parse::Args;
 use super::sessions::row::Row;
 use super::sessions::stores;
-use super::{Command, Context, Flag, Positional, schema};
+use super::{Command, Context, Flag, Positional, far, schema};
 use crate::agents::Agents;
 use crate::channels;
 use crate::clock;
@@ -78,7 +80,10 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     let mut env = context.env.clone();
     let config = Config::inspect(&mut env);
     let owned = |names: Vec<&str>| names.into_iter().map(str::to_string).collect();
-    let values: Vec<String> = match args.positional(0).unwrap_or_default() {
+    let kind = args.positional(0).unwrap_or_default();
+    let far = far::configured(&env, &config).and_then(|_| elsewhere::values(context, args, kind));
+    let values: Vec<String> = match kind {
+        _ if far.is_some() => far.unwrap_or_default(),
         "choices" => choices(args.positional(1).unwrap_or_default()),
         "checks" => checks(),
         "agents" => Agents::of(&config, &env).ids(),
@@ -155,15 +160,22 @@ fn jobs(config: &Config, env: &Env) -> Vec<String> {
 
 fn devices(env: &Env, list: &str, member: &str) -> Vec<String> {
     let listed = local::apply(&env.state_dir, "device.pair.list", &Value::Null, clock::now_ms());
-    let id = |device: &Value| Some(device.get(member)?.as_str()?.to_string());
-    let listed = listed.unwrap_or_default();
-    listed.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(id).collect()
+    ids_of(&listed.unwrap_or_default(), list, member)
 }
 
-/// The names of devices that are nodes, or the beginnings of their ids.
+/// One member of all in a list.
+fn ids_of(told: &Value, list: &str, member: &str) -> Vec<String> {
+    let id = |one: &Value| Some(one.get(member)?.as_str()?.to_string());
+    told.get(list).and_then(Value::as_array).into_iter().flatten().filter_map(id).collect()
+}
+
 fn nodes(env: &Env) -> Vec<String> {
     let listed = local::apply(&env.state_dir, "device.pair.list", &Value::Null, clock::now_ms());
-    let listed = listed.unwrap_or_default();
+    nodes_in(&listed.unwrap_or_default())
+}
+
+/// The names of devices that are nodes, or their ids.
+fn nodes_in(listed: &Value) -> Vec<String> {
     let is_node = |device: &&Value| {
         let roles = device.get("roles").and_then(Value::as_array).into_iter().flatten();
         roles.chain(device.get("role")).any(|role| role == "node")

@@ -233,6 +233,7 @@ fn build(shared: &Arc<Shared>, state_tx: Sender<Event>, judge: Sender<()>) -> Re
     state.cron = Cron::load(&shared.settings, now);
     crate::heartbeat::tell_wrong(&shared.config(), &shared.env);
     state.subagents = subagents;
+    state.recall_today();
     for request in Pairing::new(dir).list(now).map(|l| l.pending).unwrap_or_default() {
         if let Some(id) = request.get("requestId").and_then(|id| id.as_str()) {
             state.pairing.insert(id.to_string(), now);
@@ -249,6 +250,7 @@ impl State {
     /// The last act: everything that changed goes to disk. A next generation must find the files at rest.
     fn finish(mut self, is_restart: bool) {
         self.sessions.finish(&self.store);
+        self.finish_today();
         self.store.finish(is_restart);
     }
 }

@@ -70,7 +70,9 @@ fn surfaces_of(agent: &Agent) -> HashMap<String, String> {
         let origin = entry.get("origin").and_then(|origin| origin.get("provider")?.as_str());
         let channel = entry.str("channel").or(origin).or_else(|| entry.str("lastChannel"));
         let of_key = kept.key().split(':').nth(2).filter(|part| KEYED.contains(part));
-        of_key.or(channel).unwrap_or("agent").to_string()
+        // As the log calls it: every chat that is on no platform, of browsers and of terminals.
+        let name = |channel| if channel == "webchat" { "chat" } else { channel };
+        of_key.or(channel.map(name)).unwrap_or("agent").to_string()
     };
     let all = agent.sessions.iter();
     all.filter_map(|kept| Some((kept.file_name(&agent.dir)?, surface(kept)))).collect()

@@ -39,6 +39,7 @@ pub use delivering::Deliver;
 pub use intake::{Ask, Wishes};
 pub use observers::{After, Observer, Observers, Part};
 pub use requests::Requests;
+pub use today::Today;
 pub use world::World;
 
 use crate::calls::{Ask as Asking, Call, Pending, Provenance};
@@ -74,7 +75,7 @@ pub struct Runs {
     left: HashMap<String, (Weak<Asking>, nesting::Nesting)>,
     waiters: Pending,
     pub requests: Requests,
-    pub today: today::Today,
+    pub today: Today,
     max: usize,
     /// Of those that have places of their own.
     max_apart: usize,
@@ -96,7 +97,7 @@ impl Runs {
             left: HashMap::new(),
             waiters: waiting::nobody(),
             requests,
-            today: today::Today::default(),
+            today: Today::default(),
             max,
             max_apart,
             max_queued,

@@ -28,6 +28,7 @@ pub mod subscriptions;
 pub mod succession;
 #[cfg(test)]
 pub mod testing;
+mod today;
 mod upkeep;
 mod watched;
 mod world;
@@ -104,6 +105,7 @@ pub struct State {
     next_tick: u64,
     next_health: u64,
     upkeep: upkeep::Upkeep,
+    today: today::Kept,
     stopping: Option<Stopping>,
     /// An in-process restart that was asked for and has not begun to close clients.
     restart: Option<Pending>,
@@ -171,6 +173,7 @@ impl State {
             next_tick: mono + limits.tick_ms,
             next_health: mono + limits.health_ms,
             upkeep: upkeep::Upkeep::starting(mono),
+            today: Default::default(),
             stopping: None,
             restart: None,
             restart_refused: None,

@@ -63,6 +63,7 @@ const STEPS: &[fn(&mut State) -> Option<u64>] = &[
     State::run_subagents,
     State::tick,
     State::keep_up,
+    State::keep_today,
     State::save_sessions,
     State::flush_presence,
     State::flush_subscriptions,

@@ -84,6 +84,56 @@ fn i12_4_the_config_is_edited() {
     assert!(page.noise.is_empty(), "{:?}", page.noise);
 }
 
+/// What somebody else writes meanwhile is shown and stays; the second save is written.
+#[test]
+fn i12_4_the_second_save_of_the_config_goes_through() {
+    if !is_wanted(false) {
+        return;
+    }
+    let text = format!(
+        "{{gateway: {{mode: 'local', auth: {{token: '{TOKEN}'}}}},\n  logging: {{level: 'info'}}}}\n"
+    );
+    let gateway = Gateway::start(&Setup::text(&text));
+    let browser = Browser::start(&[]);
+    let mut page = browser.page();
+    page.open(&format!("http://127.0.0.1:{}/#token={TOKEN}", gateway.port));
+    page.wait("document.getElementById('link')");
+    let written = || std::fs::read_to_string(gateway.config_path()).unwrap();
+    let elsewhere = |level: &str| {
+        let done = gateway.cli(&["config", "set", "logging.consoleLevel", level]);
+        assert!(done.status.success(), "{done:?}");
+    };
+    let save_twice = |page: &mut Page, other: &str| {
+        elsewhere(other);
+        page.wait_text("The file was changed elsewhere meanwhile.");
+        page.press_button("Review and save…");
+        page.wait_text("Look at it as it is now?");
+        page.press_button("Read it again");
+        page.wait("!document.querySelector('dialog')");
+        page.press_button("Review and save…");
+        page.wait("document.querySelector('dialog .diff .new')");
+    };
+    page.eval("location.hash = '/config'");
+    page.click("#config-body input[type=search]");
+    page.typed("logging.level");
+    page.wait("document.getElementById('s-logging.level')");
+    page.eval("(() => { const s = document.getElementById('s-logging.level'); s.value = '\"warn\"'; s.dispatchEvent(new Event('change', { bubbles: true })); })()");
+    save_twice(&mut page, "error");
+    page.press_button("Save");
+    page.wait_text("Saved.");
+    assert!(written().contains("warn") && written().contains("error"), "both are there: {}", written());
+    // As text: the plan shows what of theirs would be undone.
+    page.press_button("Text");
+    page.wait("document.querySelector('textarea.code').value.includes('warn')");
+    page.eval("(() => { const t = document.querySelector('textarea.code'); t.value = t.value.replace('warn', 'debug'); t.dispatchEvent(new Event('input', { bubbles: true })); })()");
+    save_twice(&mut page, "trace");
+    page.wait("document.querySelector('dialog .diff .old')?.parentNode.textContent.includes('trace')");
+    page.press_button("Save");
+    page.wait("!document.querySelector('dialog')");
+    wait_for("the text", || (written().contains("debug") && written().contains("error")).then_some(()));
+    assert!(page.noise.is_empty(), "{:?}", page.noise);
+}
+
 #[test]
 fn i12_4_logs_files_overview_and_usage() {
     if !is_wanted(false) {

@@ -1,8 +1,10 @@
 //! What a line does that was entered: a command of the chat itself, or a message to the session.
 use super::chatting::Chat;
 use super::complete::LOCAL;
+use super::named;
 use super::row::{BOLD, DIM, PLAIN, RED, Styled};
 use super::way::What;
+use crate::clean::one_line;
 use crate::cli::agent::named_session;
 use crate::cli::attach;
 use crate::error::{Error, Result};
@@ -17,6 +19,9 @@ const FRAME: usize = 512;
 impl Chat {
     pub(super) fn submit(&mut self) {
         let (text, mut files) = self.line.message();
+        // What a long paste names nobody typed.
+        let (words, found) = named::files_in(self.line.text(), &self.words.home);
+        let words = self.line.whole(words).0;
         let typed = self.line.text().to_string();
         if text.trim().is_empty() && files.is_empty() {
             return;
@@ -36,13 +41,13 @@ impl Chat {
             "/help" => self.help(),
             "/session" => self.go_to(rest.trim()),
             "/image" => {
-                let (path, words) = split_path(rest);
-                files.push(self.words.path(path));
+                let (path, words) = named::first(rest, &self.words.home);
+                files.push(path);
                 self.say(words.trim().to_string(), files);
             }
             _ => {
-                let (words, more) = self.files_in(&text);
-                files.extend(more);
+                self.tell_files(&found);
+                files.extend(found);
                 self.say(words, files);
             }
         }
@@ -53,18 +58,13 @@ impl Chat {
         }
     }
 
-    /// The files that a text names: `@path` anywhere, a picture at its beginning, which goes out of the text.
-    fn files_in(&self, text: &str) -> (String, Vec<PathBuf>) {
-        let named = text.split_whitespace().filter_map(|word| word.strip_prefix('@'));
-        let mut files: Vec<PathBuf> =
-            named.map(|path| self.words.path(path)).filter(|path| path.is_file()).collect();
-        let (path, rest) = split_path(text);
-        match self.words.picture(path) {
-            Some(picture) => {
-                files.insert(0, picture);
-                (rest.trim().to_string(), files)
-            }
-            None => (text.to_string(), files),
+    /// Which files go along, where only their paths are to be seen.
+    fn tell_files(&mut self, files: &[PathBuf]) {
+        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let names: Vec<String> = files.iter().map(name).collect();
+        if !names.is_empty() && !self.screen.is_plain {
+            let text = format!("  with {}", one_line(&names.join(", ")));
+            self.talk.below_echo(super::row::text(DIM, &text, self.screen.width(), 4));
         }
     }
 
@@ -130,37 +130,5 @@ impl Chat {
                     stops the turn, else clears the line. @path sends a file along.";
         self.talk.note(DIM, keys);
         self.talk.out.push(Vec::new());
-    }
-}
-
-/// A path at the beginning, quoted or with its blanks escaped, and what follows it.
-fn split_path(text: &str) -> (&str, &str) {
-    let text = text.trim_start();
-    let end = match text.chars().next() {
-        Some(quote @ ('\'' | '"')) => {
-            text.char_indices().skip(1).find(|(_, c)| *c == quote).map(|(at, _)| at + 1)
-        }
-        _ => {
-            let mut is_escaped = false;
-            text.char_indices().find_map(|(at, c)| {
-                let ends = c.is_whitespace() && !is_escaped;
-                is_escaped = c == '\\' && !is_escaped;
-                ends.then_some(at)
-            })
-        }
-    };
-    text.split_at(end.unwrap_or(text.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_path;
-
-    #[test]
-    fn a_path_ends_where_a_shell_would_say() {
-        assert_eq!(split_path("/a/b.png what is it"), ("/a/b.png", " what is it"));
-        assert_eq!(split_path(" '/a b.png' x"), ("'/a b.png'", " x"));
-        assert_eq!(split_path("/a\\ b.png x"), ("/a\\ b.png", " x"));
-        assert_eq!(split_path(""), ("", ""));
     }
 }

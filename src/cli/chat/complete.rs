@@ -2,6 +2,7 @@
 //!
 //! The commands are the gateway's own list where it tells one, and what they take is read out of how they describe it
 //! (`[off|on]`), so a command that it gains later is completed too.
+use super::named;
 use crate::clean;
 use crate::parts::{Parts, within};
 use crate::slash;
@@ -59,11 +60,16 @@ impl Words {
 
     /// Where the word before the cursor begins, and what it may become. `waiting` are commands that wait for a word.
     pub fn offer(&self, before: &str, waiting: &[String]) -> (usize, Vec<String>) {
-        let from = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let from = named::last_word(before);
         let word = before.tail(from);
         let mut offered = match before.strip_prefix('/') {
             _ if word.starts_with('@') => {
                 self.files(word.tail(1)).iter().map(|path| format!("@{path}")).collect()
+            }
+            _ if is_path(word, from == 0) && !before.starts_with("/image ") => {
+                let mut paths = self.files(word);
+                paths.retain(|path| path.ends_with('/') || named::is_picture(Path::new(path)));
+                paths
             }
             Some(_) if from == 0 => {
                 let local = LOCAL.iter().map(|(name, ..)| format!("/{name}"));
@@ -107,50 +113,22 @@ impl Words {
             Some(at) => (begun.head(at + 1), begun.tail(at + 1)),
             None => ("", begun),
         };
-        let place = if dir.is_empty() { PathBuf::from(".") } else { self.path(dir) };
+        let place = if dir.is_empty() { PathBuf::from(".") } else { named::path(dir, &self.home) };
         let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
-        let named =
+        let found =
             entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path().is_dir())));
-        let fits = |file: &str| {
-            file.starts_with(name)
-                && !file.contains(char::is_whitespace)
-                && (!file.starts_with('.') || name.starts_with('.'))
-        };
-        let fitting = named.filter(|(file, _)| fits(file));
+        let fits = |file: &str| file.starts_with(name) && (!file.starts_with('.') || name.starts_with('.'));
+        let typed = found.map(|(file, is_dir)| (named::escaped(&file), is_dir));
+        let fitting = typed.filter(|(file, _)| fits(file));
         fitting.map(|(file, is_dir)| format!("{dir}{file}{}", if is_dir { "/" } else { "" })).collect()
     }
+}
 
-    /// A path as it was typed, dragged or pasted: quoted, escaped, as an address, below `~`.
-    pub fn path(&self, typed: &str) -> PathBuf {
-        let typed = typed.trim();
-        let quoted = ['\'', '"'].iter().find_map(|quote| typed.strip_prefix(*quote)?.strip_suffix(*quote));
-        let plain = match quoted {
-            Some(inner) => inner.to_string(),
-            None => {
-                let mut is_escaped = false;
-                typed
-                    .chars()
-                    .filter(|c| {
-                        is_escaped = *c == '\\' && !is_escaped;
-                        !is_escaped
-                    })
-                    .collect()
-            }
-        };
-        let plain = plain.strip_prefix("file://").unwrap_or(&plain);
-        match plain.strip_prefix("~/") {
-            Some(rest) => self.home.join(rest),
-            None => Path::new(plain).to_path_buf(),
-        }
-    }
-
-    /// The same, if a picture lies there.
-    pub fn picture(&self, typed: &str) -> Option<PathBuf> {
-        let path = self.path(typed);
-        let kind = path.extension()?.to_str()?.to_ascii_lowercase();
-        let is_one = matches!(kind.as_str(), "png" | "jpg" | "jpeg" | "gif" | "webp");
-        (is_one && !typed.trim().contains('\n') && path.is_file()).then_some(path)
-    }
+/// Whether a word is a path, which at the beginning of a line may be a command.
+fn is_path(word: &str, is_first: bool) -> bool {
+    let begins = |begin: &&str| word.starts_with(begin);
+    ["~/", "./", "../"].iter().any(|begin| begins(begin))
+        || word.starts_with('/') && (!is_first || word.tail(1).contains('/'))
 }
 
 /// What all of them begin with.
@@ -191,8 +169,6 @@ mod tests {
         check("/session a", 9, &["agent:main:main"]);
         check("hello /mo", 6, &[]);
         assert_eq!(common(&["/model".into(), "/models".into()]), "/model");
-        assert_eq!(words.path("'/a b/c.png' "), PathBuf::from("/a b/c.png"));
-        assert_eq!(words.path("/a\\ b/c.png"), PathBuf::from("/a b/c.png"));
-        assert_eq!(words.path("~/c.png"), PathBuf::from("/home/x/c.png"));
+        assert!(is_path("/usr/s", true) && is_path("/usr", false) && !is_path("/model", true));
     }
 }

@@ -101,8 +101,13 @@ impl Line {
 
     /// The whole message, and the files in it.
     pub fn message(&self) -> (String, Vec<PathBuf>) {
+        self.whole(&self.text)
+    }
+
+    /// The same of a part of its text.
+    pub fn whole(&self, part: &str) -> (String, Vec<PathBuf>) {
         let (mut text, mut files) = (String::new(), Vec::new());
-        for c in self.text.chars() {
+        for c in part.chars() {
             match part_of(c).and_then(|part| self.parts.get(part)) {
                 Some(Part::Text(part)) => text.push_str(part),
                 Some(Part::File(path)) => files.push(path.clone()),

@@ -2,7 +2,7 @@
 //!
 //! One thread waits for keys and the gateway at once (`chatting.rs`). What is said comes as events and becomes rows
 //! (`talk.rs`, `said.rs`, `markdown.rs`, `tools.rs`, `row.rs`), which `screen.rs` shows above the line that is being typed
-//! (`keys.rs`, `typing.rs`, `line.rs`, `history.rs`, `complete.rs`, `view.rs`); `way.rs` keeps the connection, `terminal.rs` the terminal's mode.
+//! (`keys.rs`, `typing.rs`, `line.rs`, `history.rs`, `complete.rs`, `named.rs`, `view.rs`); `way.rs` keeps the connection, `terminal.rs` the terminal's mode.
 //! Slash commands are the gateway's but for a few (`acts.rs`).
 mod acts;
 mod chatting;
@@ -12,6 +12,7 @@ mod history;
 mod keys;
 mod line;
 mod markdown;
+mod named;
 mod row;
 mod said;
 mod screen;

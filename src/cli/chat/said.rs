@@ -79,6 +79,11 @@ impl Talk {
             row.put(BOLD, line);
             rows.extend(row.rows(self.width, 2, true));
         }
+        self.below_echo(rows);
+    }
+
+    /// What belongs to it.
+    pub fn below_echo(&mut self, mut rows: Vec<Row>) {
         // The line of an answer that is being written is not torn.
         match self.open() {
             Some(_) => self.held.append(&mut rows),

@@ -3,6 +3,7 @@ use super::chatting::Chat;
 use super::complete::common;
 use super::keys::Key;
 use super::line::Part;
+use super::named;
 use super::row::{DIM, text};
 use super::screen::Live;
 use super::terminal::{Terminal, suspend};
@@ -39,7 +40,7 @@ impl Chat {
                 self.line.take(&Key::NewLine);
             }
             Key::Enter => self.submit(),
-            Key::Paste(pasted) => match self.words.picture(&pasted) {
+            Key::Paste(pasted) => match named::picture(&pasted, &self.words.home) {
                 Some(picture) => self.line.put_part(Part::File(picture)),
                 None => self.line.insert(&pasted),
             },
@@ -146,7 +147,7 @@ impl Chat {
         }
         match offered.as_slice() {
             [] => {}
-            [one] if one.ends_with('/') && from > 0 => {}
+            [one] if one.ends_with('/') => {}
             [_] => self.line.insert(" "),
             _ if shared.len() > before.tail(from).len() => {}
             _ => self.hints = words(&offered, self.screen.width()),

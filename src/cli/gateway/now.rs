@@ -11,7 +11,7 @@ pub fn process(status: &Value) -> Option<String> {
     Some(format!("up {}{memory}", age(up)))
 }
 
-/// `12 turns (1 failed, 2 stopped), 64k tokens in, 3k out, $0.12`; where the process is younger than the day, since when it counts.
+/// `12 turns (1 failed, 2 stopped), 64k tokens in, 3k out, $0.12`
 pub fn today(status: &Value) -> Option<String> {
     let today = status.get("today")?;
     let number = |name: &str| today.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -26,9 +26,7 @@ pub fn today(status: &Value) -> Option<String> {
     let tokens = format!("{} tokens in, {} out", short(number("tokensIn")), short(number("tokensOut")));
     let cost = today.get("cost").and_then(Value::as_f64).filter(|cost| *cost > 0.0);
     let cost = cost.map_or(String::new(), |cost| format!(", {}", money(cost)));
-    let up = status.pointer("/gateway/uptimeMs").and_then(Value::as_u64);
-    let since = up.filter(|up| *up < 86_400_000).map_or(String::new(), |up| format!(" (of its {})", age(up)));
-    Some(format!("{turns}, {tokens}{cost}{since}"))
+    Some(format!("{turns}, {tokens}{cost}"))
 }
 
 #[cfg(test)]
@@ -41,7 +39,7 @@ mod tests {
         let today_of = json!({"turns": 2, "failed": 1, "tokensIn": 64_000, "tokensOut": 12, "cost": 0.5});
         let status = json!({"gateway": {"uptimeMs": 7_200_000, "rssBytes": 12_400_000}, "today": today_of});
         assert_eq!(process(&status).unwrap(), "up 2h, 12.4 MB of memory");
-        assert_eq!(today(&status).unwrap(), "2 turns (1 failed), 64k tokens in, 12 out, $0.50 (of its 2h)");
+        assert_eq!(today(&status).unwrap(), "2 turns (1 failed), 64k tokens in, 12 out, $0.50");
         let stopped = json!({"today": {"turns": 1, "failed": 0, "stopped": 1}});
         assert_eq!(today(&stopped).unwrap(), "1 turn (1 stopped), 0 tokens in, 0 out");
         assert!(process(&json!({})).is_none() && today(&json!({})).is_none());

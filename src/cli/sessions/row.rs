@@ -2,6 +2,7 @@
 use crate::cli::Context;
 use crate::cli::gateway::usage::short;
 use crate::cli::print::age;
+use crate::parts::shortened;
 use crate::session_key;
 use serde_json::{Map, Value};
 
@@ -111,11 +112,17 @@ impl Row {
     }
 }
 
-/// The sessions as a table.
+/// Letters of a session's id that tell it apart where there is little room; commands take a beginning.
+const SHORT_ID: usize = 8;
+/// Columns of models and flags where there is little room.
+const SHORT: usize = 16;
+
+/// The sessions as a table, a line each where that can be done: a narrow terminal shows less of each.
 pub fn show(context: &Context, rows: &[&Row], now: u64) {
+    let mut head = ["Kind", "Key", "Age", "Model", "Tokens (ctx %)", "Session", "Flags"];
     let cells = rows.iter().map(|row| {
         let age = age(now.saturating_sub(row.updated_at));
-        vec![
+        [
             session_key::kind_of(&row.key).to_string(),
             row.key.clone(),
             age,
@@ -125,8 +132,41 @@ pub fn show(context: &Context, rows: &[&Row], now: u64) {
             row.flags(),
         ]
     });
-    context.out.table(
-        &["Kind", "Key", "Age", "Model", "Tokens (ctx %)", "Session", "Flags"],
-        &cells.collect::<Vec<_>>(),
-    );
+    let mut cells: Vec<[String; 7]> = cells.collect();
+    let whole = (head, cells.clone());
+    for less in LESS {
+        if context.out.is_flat(&head, &cells) {
+            break;
+        }
+        head[4] = "Tokens";
+        cells.iter_mut().for_each(less);
+    }
+    for most in (SHORT..=48).rev().step_by(4) {
+        if context.out.is_flat(&head, &cells) {
+            break;
+        }
+        cells.iter_mut().for_each(|[_, key, ..]| *key = without_middle(key, most));
+    }
+    // With less than that nobody is served.
+    let (head, cells) = if context.out.is_flat(&head, &cells) { (head, cells) } else { whole };
+    context.out.table(&head, &cells);
+}
+
+/// What is left out of a row, one after the other, until all rows are lines.
+const LESS: [fn(&mut [String; 7]); 5] = [
+    |[.., id, _]| *id = id.chars().take(SHORT_ID).collect(),
+    |[kind, ..]| kind.clear(),
+    |[_, key, ..]| *key = key.strip_prefix("agent:").unwrap_or(key).to_string(),
+    |[.., id, _]| id.clear(),
+    |[.., model, _, _, flags]| (*model, *flags) = (shortened(model, SHORT), shortened(flags, SHORT)),
+];
+
+/// The beginning and the end of a text that is longer than `most` characters.
+fn without_middle(text: &str, most: usize) -> String {
+    let all: Vec<char> = text.chars().collect();
+    let (kept, half) = (most.saturating_sub(1), most / 2);
+    if all.len() <= most {
+        return text.to_string();
+    }
+    all.iter().take(kept - half).chain(&['…']).chain(all.iter().skip(all.len() - half)).collect()
 }
