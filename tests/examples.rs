@@ -1,12 +1,15 @@
 //! Every example of every help text is run as it is printed, by a shell, in a house in which what it names is there. What
 //! cannot be run is listed with the reason, and with the test that does it.
 use crate::devices::remote_request;
-use crate::harness::gateway::{command, new_dir};
+use crate::harness::gateway::{command, free_port, new_dir};
 use crate::harness::model::texts;
+use crate::harness::node::says;
 use crate::harness::telegram::Telegram;
+use crate::harness::terminal::Terminal;
 use crate::harness::*;
+use crate::nodes_cli::Answering;
 use crate::telegram::said;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,29 +18,37 @@ use std::process::{Output, Stdio};
 /// How examples begin that are not run here, and why.
 const NOT_RUN: &[(&str, &str)] = &[
     ("openclaw browser", "a browser and a page are needed: browsing/"),
-    ("openclaw chat", "a conversation at a terminal: chat.rs"),
-    ("openclaw channels login", "no channel of this version links a phone"),
+    ("openclaw chat --url wss://home.example", "another machine: remote.rs"),
+    ("openclaw channels login", "a phone is needed: program_login.rs, whatsapp/"),
     ("openclaw configure", "asks at a terminal: onboard_again.rs"),
     ("openclaw onboard --mode remote", "asks at a terminal: onboard.rs"),
     ("openclaw gateway discover", "asks the whole network: published.rs"),
     ("openclaw gateway probe --ssh", "another machine: remote.rs"),
-    ("openclaw logs --follow", "goes on until it is stopped: logs_cli.rs"),
-    ("openclaw status --watch", "goes on until it is stopped: looking.rs"),
-    ("openclaw gateway --force", "goes on until it is stopped, as all gateways here"),
-    ("openclaw gateway run", "goes on until it is stopped, as all gateways here"),
-    ("openclaw --dev gateway", "goes on until it is stopped, as all gateways here"),
+    ("openclaw node run --host gw.lan", "another machine: node_host.rs"),
     (
         "openclaw backup restore openclaw-backup.tar.gz --in-place",
         "has the gateway start anew: backup_kept.rs",
     ),
-    ("openclaw backup restore openclaw-backup.tar.gz --replace", "the gateway must not run: backup.rs"),
     ("openclaw models scan", "a model server at its usual port: models_cli.rs"),
     ("openclaw onboard --non-interactive --install-daemon", "waits for what the service starts: onboard.rs"),
     ("openclaw --profile work uninstall --purge", "asks at a terminal: going.rs"),
     ("openclaw migrate --apply", "needs another service to take over: migrate.rs"),
 ];
-/// Families of commands that need somebody else: a node, a browser. Their own tests have them.
-const OF_OTHERS: &[&str] = &["openclaw node ", "openclaw nodes ", "openclaw browser "];
+/// What goes on until it is stopped, and what it says when it is at work.
+const GOING_ON: &[(&str, &str)] = &[
+    ("openclaw gateway", "listening on"),
+    ("openclaw gateway --force", "listening on"),
+    ("openclaw gateway run --verbose", "listening on"),
+    ("openclaw --dev gateway --verbose", "listening on"),
+    ("openclaw logs --follow", "turn"),
+    ("openclaw node run", "connected"),
+];
+/// What is at a terminal, and what it shows there.
+const AT_TERMINALS: &[(&str, &str)] = &[
+    ("openclaw chat", "/help: what"),
+    ("openclaw chat --session notes --agent work", "/help: what"),
+    ("openclaw status --watch", "Gateway"),
+];
 /// Run in a home without a gateway, where a service manager does as it is told.
 const APART: &[&str] = &[
     "openclaw setup",
@@ -46,12 +57,14 @@ const APART: &[&str] = &[
     "openclaw migrate",
     "openclaw uninstall",
     "openclaw --profile work uninstall",
+    "openclaw backup restore openclaw-backup.tar.gz --replace",
+    "openclaw --dev gateway",
+    "openclaw node status",
 ];
-/// So with these words behind `gateway` and `daemon`.
-const OF_SERVICE: &[&str] = &["install", "start", "stop", "restart", "uninstall"];
+/// So with these words behind `gateway`, `daemon` and `node`.
+const OF_SERVICE: &[&str] = &["install", "start", "stop", "restart", "uninstall", "--force", "run --verbose"];
 /// The same of whole lines.
 const NOT_ALONE: &[(&str, &str)] = &[
-    ("openclaw gateway", "goes on until it is stopped, as all gateways here"),
     ("openclaw onboard", "asks at a terminal: onboard.rs"),
     ("openclaw channels add", "asks at a terminal: channels_cli.rs"),
 ];
@@ -122,9 +135,12 @@ struct House {
     telegram: Telegram,
     _server: ModelServer,
     gateway: Gateway,
-    fresh: RefCell<Vec<Gateway>>,
     /// Another home, with a service manager.
     apart: PathBuf,
+    /// Made when the first command names one: those before took all devices away.
+    nodes: OnceCell<[Answering; 4]>,
+    /// One in which nothing was said.
+    empty: RefCell<Gateway>,
 }
 
 impl House {
@@ -147,7 +163,9 @@ impl House {
             "payload": {"kind": "systemEvent", "text": "tea"}, "state": {}});
         let mut weather = job.clone();
         (weather["id"], weather["name"]) = (json!("77770000-1111-4111-8111-111111111111"), json!("weather"));
+        let asked = ["camera.snap", "camera.clip", "screen.record", "system.run"];
         let config = json!({
+            "gateway": {"nodes": {"allowCommands": asked}},
             "models": {"providers": {"ollama": {"baseUrl": base, "apiKey": "k", "api": "openai-completions", "models": [model, other]}}},
             "agents": {"defaults": {"model": {"primary": "ollama/llama3.2"}}, "list": [{"id": "main"}, {"id": "work"}]},
             "channels": {"telegram": {"botToken": crate::harness::telegram::BOT_TOKEN, "apiRoot": telegram.root(),
@@ -159,8 +177,14 @@ impl House {
                 .file("cron/jobs.json", json!({"version": 1, "jobs": [job, weather]}).to_string())
                 .file("workspace/skills/github/SKILL.md", skill),
         );
-        let house =
-            House { telegram, _server: server, gateway, fresh: RefCell::default(), apart: with_services() };
+        let house = House {
+            telegram,
+            _server: server,
+            gateway,
+            apart: with_services(),
+            nodes: OnceCell::new(),
+            empty: RefCell::new(Gateway::plain()),
+        };
         for home in [house.gateway.dir.join("home"), house.apart.join("home")] {
             for dir in
                 ["usb", ".zfunc", ".config/fish/completions", ".local/share/bash-completion/completions"]
@@ -187,6 +211,41 @@ impl House {
 
     /// Runs a line as it is typed, with what it reads.
     fn shell(&self, line: &str, dir: &Path) -> Output {
+        let mut shell = self.typed(line, dir);
+        let mut child =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Most read nothing.
+        let _ = child.stdin.take().unwrap().write_all(format!("{THIRD}\n").as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs a line that goes on until it says this, and stops it.
+    fn stopped(&self, line: &str, says: &str, dir: &Path) -> Output {
+        let script = format!(
+            "{line} > said 2>&1 & for n in $(seq 400); do grep -q '{says}' said && break; sleep 0.05; done; \
+             kill $!; wait $!; ended=$?; grep '{says}' said || cat said; grep -q '{says}' said && [[ $ended = 0 || $ended = 143 ]]"
+        );
+        let mut shell = self.typed(&script, dir);
+        if dir == self.apart {
+            shell.env("OPENCLAW_GATEWAY_PORT", free_port().to_string());
+        }
+        shell.output().unwrap()
+    }
+
+    /// Runs a line at a terminal until it shows this, and ends it by Ctrl-D or a signal.
+    fn shown(&self, line: &str, shows: &str) {
+        let mut terminal = Terminal::start(self.typed(line, &self.gateway.dir), 80);
+        terminal.wait_text(0, shows);
+        terminal.keys("\u{4}");
+        if line.contains("--watch") {
+            let pid = rustix::process::Pid::from_raw(terminal.pid() as i32).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        }
+        let (status, text) = terminal.end();
+        assert!(matches!(status, Some(0 | 130)), "{line}: {status:?} {text}");
+    }
+
+    fn typed(&self, line: &str, dir: &Path) -> std::process::Command {
         let like = command(dir);
         let mut shell = std::process::Command::new("bash");
         shell.env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -199,11 +258,7 @@ impl House {
             shell.env("OPENCLAW_GATEWAY_PORT", self.gateway.port.to_string());
         }
         shell.args(["-c", line]).current_dir(dir.join("home"));
-        let mut child =
-            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Most read nothing.
-        let _ = child.stdin.take().unwrap().write_all(format!("{THIRD}\n").as_bytes());
-        child.wait_with_output().unwrap()
+        shell
     }
 
     fn must(&self, line: &str) -> String {
@@ -217,14 +272,24 @@ impl House {
     }
 
     /// The line with what this house has in place of what it names, which is made where it is not there.
-    fn fitted(&self, line: &str) -> String {
+    fn fitted(&self, line: &str, dir: &Path) -> String {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let mut line = line.replace("/mnt/usb", "~/usb");
-        if line.starts_with("openclaw conformance") {
-            // One that nobody has talked with.
-            let fresh = Gateway::plain();
-            line = line.replace(":18789 --token s3cret", &format!(":{} --token {TOKEN}", fresh.port));
-            self.fresh.borrow_mut().push(fresh);
+        if line.contains(":18789 --token s3cret") {
+            *self.empty.borrow_mut() = Gateway::plain();
+            let port = self.empty.borrow().port;
+            line = line.replace(":18789 --token s3cret", &format!(":{port} --token {TOKEN}"));
+        }
+        if line.starts_with("openclaw nodes approve") || line.starts_with("openclaw nodes reject") {
+            let client = Client::open_with(&self.gateway, &[("X-Forwarded-For", "203.0.113.9")]);
+            assert!(Node::from(client, &Device::new(), says(4, "linux", &[])).is_err(), "it waits");
+            let asks = &self.told("openclaw nodes pending")[0]["requestId"];
+            line = line.replace("3f0c2a", asks.as_str().unwrap());
+        }
+        if line.starts_with("openclaw nodes") {
+            let names = ["kitchen", "phone", "desk", "nas"];
+            let nodes = self.nodes.get_or_init(|| names.map(|name| Answering::named(&self.gateway, name)));
+            line = line.replace("4be1", &nodes[0].id[..8]);
         }
         if line.starts_with("openclaw devices") {
             remote_request(&self.gateway, &Device::new(), &["operator.read"]);
@@ -254,7 +319,7 @@ impl House {
             line = line.replace("CAACAgIAAxk", &self.telegram.world().add_file("sticker.webp", b"RIFF"));
         }
         for (part, first) in PREPARED.iter().filter(|(part, _)| line.contains(part)) {
-            assert!(self.shell(first, &self.gateway.dir).status.success(), "{part}: {first}");
+            assert!(self.shell(first, dir).status.success(), "{part}: {first}");
         }
         line
     }
@@ -277,7 +342,7 @@ fn with_services() -> PathBuf {
 fn i14_7_every_example_of_every_help_text_runs() {
     let house = House::build();
     let examples = examples(&house.gateway.dir);
-    for (start, reason) in NOT_RUN.iter().chain(NOT_ALONE) {
+    for (start, reason) in NOT_RUN.iter().chain(NOT_ALONE).chain(GOING_ON).chain(AT_TERMINALS) {
         assert!(
             examples.iter().any(|line| line.starts_with(start)),
             "{start} ({reason}) is no example any more"
@@ -285,17 +350,26 @@ fn i14_7_every_example_of_every_help_text_runs() {
     }
     let mut failed = Vec::new();
     for line in &examples {
-        let begins =
-            NOT_RUN.iter().map(|(start, _)| start).chain(OF_OTHERS).any(|start| line.starts_with(start));
+        let begins = NOT_RUN.iter().any(|(start, _)| line.starts_with(start));
         if begins || NOT_ALONE.iter().any(|(whole, _)| line == whole) {
             continue;
         }
-        let of_service = |rest: &str| OF_SERVICE.contains(&rest.split(' ').next().unwrap_or_default());
-        let rest = line.strip_prefix("openclaw gateway ").or(line.strip_prefix("openclaw daemon "));
-        let is_apart = rest.is_some_and(of_service) || APART.iter().any(|start| line.starts_with(start));
+        if let Some((_, shows)) = AT_TERMINALS.iter().find(|(whole, _)| line == whole) {
+            house.shown(line, shows);
+            continue;
+        }
+        let of_service = |rest: &str| OF_SERVICE.iter().any(|verb| rest.starts_with(verb));
+        let rest = ["gateway ", "daemon ", "node "];
+        let rest = rest.iter().find_map(|group| line.strip_prefix("openclaw ")?.strip_prefix(group));
+        let is_apart = rest.is_some_and(of_service)
+            || line == "openclaw gateway"
+            || APART.iter().any(|start| line.starts_with(start));
         let dir = if is_apart { &house.apart } else { &house.gateway.dir };
-        let fitted = if is_apart { line.clone() } else { house.fitted(line) };
-        let output = house.shell(&fitted, dir);
+        let fitted = house.fitted(line, dir);
+        let output = match GOING_ON.iter().find(|(whole, _)| line == whole) {
+            Some((_, says)) => house.stopped(&fitted, says, dir),
+            None => house.shell(&fitted, dir),
+        };
         if !output.status.success() {
             failed.push(format!("{fitted}: {output:?}"));
         }

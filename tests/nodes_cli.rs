@@ -38,16 +38,20 @@ fn house() -> Gateway {
 }
 
 /// A node of a Mac that answers whatever it is told, until this is dropped.
-struct Answering {
+pub struct Answering {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<Value>>>,
-    id: String,
+    pub id: String,
 }
 
 impl Answering {
     fn new(gateway: &Gateway) -> Answering {
+        Answering::named(gateway, "Kitchen")
+    }
+
+    pub fn named(gateway: &Gateway, name: &str) -> Answering {
         let mut said = says(4, "macos", COMMANDS);
-        said["client"]["displayName"] = json!("Kitchen");
+        said["client"]["displayName"] = json!(name);
         let mut node = crate::harness::Node::of(gateway, &Device::new(), said).unwrap();
         let (is_over, id) = (Arc::<AtomicBool>::default(), node.id.clone());
         let over = is_over.clone();
