@@ -15,6 +15,8 @@ const FIRST: [&str; 2] = ["schemas/frames.json", "schemas/methods/connect.json"]
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut files: Vec<PathBuf> = FIRST.iter().map(PathBuf::from).collect();
+    // Then what commands look at whom nobody asks to wait.
+    files.push("schemas/config.json".into());
     for folder in ["schemas/methods", "schemas/events"] {
         println!("cargo::rerun-if-changed={folder}");
         let found = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
@@ -23,7 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         found.sort();
         files.append(&mut found);
     }
-    files.push("schemas/config.json".into());
     // What commands print is asked for least.
     println!("cargo::rerun-if-changed=schemas/cli");
     let mut found = fs::read_dir("schemas/cli")?

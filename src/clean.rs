@@ -29,7 +29,7 @@ pub fn one_line(text: &str) -> String {
 pub fn escape(json: &str) -> Cow<'_, str> {
     // Line breaks are between the values; within them they are escaped already.
     let is_fit = |c: char| c == '\n' || !is_unfit(c);
-    if json.chars().all(is_fit) {
+    if are_plain(json) || json.chars().all(is_fit) {
         return json.into();
     }
     let mut text = String::with_capacity(json.len() + 64);
@@ -45,6 +45,11 @@ pub fn escape(json: &str) -> Cow<'_, str> {
         }
     }
     text.into()
+}
+
+/// Whether a text is of lines of printable ASCII, as most that is long is: told in a fraction of the time.
+fn are_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, b| plain & (matches!(b, b' '..=b'~') | (b == b'\n')))
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ The state directory is ~/.openclaw, with a profile ~/.openclaw-<profile>:
   cron/                      jobs and what became of their runs
   exec-approvals.json        which commands agents may run
   logs/                      the gateway's log, a file a day
-  gateway/                   its lock, what was accepted and is not done, today's numbers
+  gateway/                   its lock, what is not done yet, the day's numbers
   chat-history.jsonl         what was typed in openclaw chat
 
 An agent's own texts are in ~/.openclaw/workspace. `openclaw backup create`

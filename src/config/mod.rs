@@ -31,7 +31,7 @@ use reading::{check, damage, excerpt, include, kinds, legacy, lenient, load, ref
 pub use reading::{parse, substitute};
 pub use redact::{HIDDEN, is_secret_name, plain};
 pub use refusal::remedy;
-pub use schema::{explain as schema_of, lookup as schema_at, schema};
+pub use schema::{document as schema_alone, explain as schema_of, lookup as schema_at, schema};
 pub use spot::{Spot, under};
 use table::schema;
 pub use table::{action, apis, defaults, keys, list, lookup};

@@ -126,6 +126,22 @@ pub fn documents<'p>(paths: impl Iterator<Item = &'p str>) -> impl Iterator<Item
     texts(paths, read)
 }
 
+/// The one at this path, without the others.
+pub fn document(path: &str) -> Value {
+    read(&pack::text(path))
+}
+
+/// What the schema at this path says of these members of an object; the rest of it is not read.
+pub fn sections<'n>(path: &str, names: &[&'n str]) -> HashMap<&'n str, Value> {
+    let text = pack::text(path);
+    let below = |text: &str, name: &str| {
+        let found = json::members(text, &[name]).ok().flatten();
+        found.and_then(|found| found.texts.first().copied().flatten()).map(str::to_string)
+    };
+    let all = below(&text, "properties").unwrap_or_default();
+    names.iter().filter_map(|name| Some((*name, read(&below(&all, name)?)))).collect()
+}
+
 /// What the schemas at these paths say of themselves. The rest of them is not read.
 pub fn descriptions<'p>(paths: impl Iterator<Item = &'p str>) -> impl Iterator<Item = (&'p str, String)> {
     texts(paths, |text| {

@@ -6,6 +6,9 @@ use super::{Manager, Place, launchd, quote, systemd};
 use crate::env::Env;
 use std::path::{Path, PathBuf};
 
+/// The name of the program, and those it went by.
+const NAMES: [&str; 3] = ["openclaw", "clawdbot", "moltbot"];
+
 /// A service that is not this profile's and looks like a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
@@ -73,6 +76,10 @@ fn other(path: &Path, scope: &'static str) -> Option<Other> {
     let text = read(path)?;
     let lower = text.to_ascii_lowercase();
     let file = path.file_name()?.to_string_lossy().into_owned();
+    // A machine has hundreds that name none of these, and are not worth a closer look.
+    if !NAMES.iter().any(|name| lower.contains(name) || file.to_ascii_lowercase().contains(name)) {
+        return None;
+    }
     let name = file.trim_end_matches(".plist").to_string();
     let command = match path.extension().is_some_and(|e| e == "plist") {
         true => launchd::command(&text),
@@ -111,7 +118,7 @@ fn marker(line: &str) -> Option<&'static str> {
     };
     let at = (1..words.len()).find(|at| words.get(*at..).is_some_and(starts))?;
     let before = words.get(..at)?;
-    ["openclaw", "clawdbot", "moltbot"].into_iter().find(|name| before.iter().any(|word| runs(word, name)))
+    NAMES.into_iter().find(|name| before.iter().any(|word| runs(word, name)))
 }
 
 /// Whether a word names this program: as a file, maybe with an ending, or as a script below a directory of its name.

@@ -126,8 +126,7 @@ impl Words {
 
 /// Whether a word is a path, which at the beginning of a line may be a command.
 fn is_path(word: &str, is_first: bool) -> bool {
-    let begins = |begin: &&str| word.starts_with(begin);
-    ["~/", "./", "../"].iter().any(|begin| begins(begin))
+    ["~/", "./", "../"].iter().any(|begin| word.starts_with(begin))
         || word.starts_with('/') && (!is_first || word.tail(1).contains('/'))
 }
 

@@ -2,7 +2,7 @@
 use super::usable;
 use crate::cli::parse::Args;
 use crate::cli::{Command, Context, Flag, JSON, Positional};
-use crate::config::list::{Row, rows, written};
+use crate::config::list::{Row, rows, rows_of, written};
 use crate::config::{lookup, path};
 use crate::error::Result;
 use crate::json::{Put, json};
@@ -39,8 +39,9 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         return Err(lookup::unknown(wanted, &names));
     }
     let config = usable(context)?;
-    let all = rows(&[]);
-    let entries = entries(&all, written(&config, &names), &names, args.has("defaults"));
+    let set = written(&config, &names);
+    let all = if args.has("defaults") { rows(&[]) } else { rows_of(&sections(&set)) };
+    let entries = entries(&all, set, &names, args.has("defaults"));
     if args.has("json") {
         context.out.json(&json!({"keys": entries.iter().map(Entry::to_json).collect::<Vec<_>>()}));
         return Ok(());
@@ -54,6 +55,18 @@ fn run(context: &Context, args: &Args) -> Result<()> {
     // At once: a write for each of a thousand lines takes longer than all the rest.
     context.out.line(lines.collect::<Vec<_>>().join("\n"));
     Ok(())
+}
+
+/// The sections whose keys describe what is set.
+fn sections(set: &[(Vec<String>, Value)]) -> Vec<&'static str> {
+    let section = |names: &Vec<String>| {
+        let key = lookup::find(names.iter().map(String::as_str))?.key()?;
+        key.path.split('.').next()
+    };
+    let mut sections: Vec<&str> = set.iter().filter_map(|(names, _)| section(names)).collect();
+    crate::order::sort(&mut sections);
+    sections.dedup();
+    sections
 }
 
 /// What is set with the key that describes it, then, if `is_whole`, the keys below `under` that are not set.

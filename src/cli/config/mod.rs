@@ -205,8 +205,7 @@ fn invalid(file: &str, issues: &[Issue]) -> Error {
 
 fn schema(context: &Context, args: &Args) -> Result<()> {
     let Some(wanted) = args.positional(0) else {
-        let mut all = config::schema();
-        context.out.json(&all.get_mut("schema").map(Value::take).unwrap_or_default());
+        context.out.json(&config::schema_alone());
         return Ok(());
     };
     let names = path::parse(wanted)?;

@@ -17,13 +17,15 @@ pub struct Node {
     rows: &'static [Key],
     /// How many segments of the rows' paths lead here.
     depth: usize,
+    /// Where the next one begins in all of them.
+    at: usize,
     /// Set below a `Like` row, where defaults do not hold: unset there means "as in the general section".
     via: Option<&'static Key>,
 }
 
 /// The whole configuration.
 pub fn root() -> Node {
-    Node { rows: KEYS, depth: 0, via: None }
+    Node { rows: KEYS, depth: 0, at: 0, via: None }
 }
 
 /// The place of a concrete path; `None` when the table has no such key.
@@ -57,14 +59,16 @@ pub fn reload<'p>(path: impl IntoIterator<Item = &'p str>) -> Reload {
     class
 }
 
-fn segment(key: &Key, depth: usize) -> &'static str {
-    key.path.split('.').nth(depth).unwrap_or("")
+/// The segment of a row's path that begins there; nothing where the path ends before.
+fn segment(key: &Key, at: usize) -> &'static str {
+    let rest = key.path.get(at..).unwrap_or_default();
+    rest.find('.').map_or(rest, |end| rest.head(end))
 }
 
 impl Node {
     /// The row of exactly this place.
     pub fn key(&self) -> Option<&'static Key> {
-        self.rows.first().filter(|key| key.path.split('.').count() == self.depth)
+        self.rows.first().filter(|key| key.path.len() + 1 == self.at)
     }
 
     /// The type, seen through nothing: `Like` stays `Like`. A place without a row of its own is an object.
@@ -125,10 +129,10 @@ impl Node {
 
     /// Names of the keys below this place, `*` for any; without those that `Like` adds.
     pub fn own_names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let depth = self.depth;
+        let at = self.at;
         let mut last = "";
         self.rows().iter().filter_map(move |key| {
-            let name = segment(key, depth);
+            let name = segment(key, at);
             let new = !name.is_empty() && name != last;
             last = name;
             new.then_some(name)
@@ -147,12 +151,13 @@ impl Node {
     }
 
     pub fn own_child(&self, name: &str) -> Option<Node> {
-        let (depth, rows) = (self.depth, self.rows());
-        let from = rows.partition_point(|key| segment(key, depth) < name);
+        let (at, rows) = (self.at, self.rows());
+        let from = rows.partition_point(|key| segment(key, at) < name);
         let rest = rows.get(from..)?;
-        let found = rest.get(..rest.partition_point(|key| segment(key, depth) == name))?;
+        let found = rest.get(..rest.partition_point(|key| segment(key, at) == name))?;
         let empty = found.is_empty() || name.is_empty();
-        (!empty).then_some(Node { rows: found, depth: depth + 1, via: self.via })
+        let (depth, at) = (self.depth + 1, at + name.len() + 1);
+        (!empty).then_some(Node { rows: found, depth, at, via: self.via })
     }
 
     /// The rows below this place, with its own.

@@ -8,6 +8,9 @@ use crate::config::lookup::{self, Node};
 use crate::json::json;
 use crate::protocol;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+const FILE: &str = "schemas/config.json";
 
 /// `{schema, uiHints, version, generatedAt}`.
 pub fn schema() -> Value {
@@ -23,11 +26,13 @@ pub fn schema() -> Value {
 }
 
 /// The JSON Schema alone.
-pub(super) fn document() -> Value {
-    protocol::schema::documents(["schemas/config.json"].into_iter())
-        .map(|(_, document)| document)
-        .next()
-        .unwrap_or_default()
+pub fn document() -> Value {
+    protocol::schema::document(FILE)
+}
+
+/// What it says of these sections, without reading the others.
+pub(super) fn sections<'n>(names: &[&'n str]) -> HashMap<&'n str, Value> {
+    protocol::schema::sections(FILE, names)
 }
 
 /// What the schema says of a key or list item of the place that `schema` describes.

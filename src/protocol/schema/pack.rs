@@ -6,12 +6,15 @@ static PACK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schemas.deflate")
 
 /// Bytes at the start of the pack that hold what strangers are judged by: so much is inflated for them, not all of it.
 const START: usize = 8 << 10;
+/// Those that hold the schema of the configuration too, which commands look at.
+const CONFIG: usize = 160 << 10;
 /// More than all of it.
 const WHOLE: usize = 4 << 20;
 
 /// The text of the schema at `path`; empty where there is none.
 pub(super) fn text(path: &str) -> String {
-    let texts = [START, WHOLE].into_iter().find_map(|most| find(&inflated(most), path).map(str::to_string));
+    let texts =
+        [START, CONFIG, WHOLE].into_iter().find_map(|most| find(&inflated(most), path).map(str::to_string));
     texts.unwrap_or_default()
 }
 
@@ -44,6 +47,7 @@ mod tests {
     fn what_strangers_are_judged_by_is_at_the_start_of_the_pack() {
         let start = inflated(START);
         assert!(start.len() <= START && start.len() < whole().len());
+        assert!(find(&inflated(CONFIG), "schemas/config.json").is_some());
         for path in ["schemas/frames.json", "schemas/methods/connect.json"] {
             assert_eq!(find(&start, path), Some(text(path).as_str()));
             assert!(text(path).starts_with("{\"$schema\":\"https://"), "{path}");
