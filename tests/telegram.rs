@@ -23,6 +23,13 @@ pub fn with_bot_in(
     under: Vec<String>,
 ) -> (ModelServer, Gateway) {
     let server = ModelServer::start(replies);
+    let config = with_telegram(telegram, &server, more);
+    let gateway = Gateway::start(&Setup { under, ..Setup::config(config) });
+    (server, gateway)
+}
+
+/// The configuration of these, with `more`.
+pub fn with_telegram(telegram: &Telegram, server: &ModelServer, more: Value) -> Value {
     let mut config = server.config();
     merge(
         &mut config,
@@ -30,8 +37,7 @@ pub fn with_bot_in(
         "botToken": BOT_TOKEN, "apiRoot": telegram.root(), "dmPolicy": "allowlist", "allowFrom": ["1001"]}}}),
     );
     merge(&mut config, &more);
-    let gateway = Gateway::start(&Setup { under, ..Setup::config(config) });
-    (server, gateway)
+    config
 }
 
 /// The bot's texts in a chat, when there are so many.
