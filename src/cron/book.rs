@@ -6,6 +6,7 @@ use super::packed::Packed;
 use super::schedule::{Schedule, Zones};
 use super::shape;
 use super::store::{Found, Snapshot};
+use super::whole;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::parts::Parts;
@@ -73,8 +74,16 @@ impl Book {
         let mut ids = HashSet::new();
         for value in found.jobs {
             let number = book.jobs.len() as u32;
-            let mut members = super::legacy::normalise(value.as_object().cloned().unwrap_or_default());
-            shape::complete(&mut members, now);
+            // What this program or the original wrote is not copied.
+            let (members, found) = match value {
+                Value::Object(members) if whole::is_whole(&members) => (members, None),
+                value => {
+                    let mut members =
+                        super::legacy::normalise(value.as_object().cloned().unwrap_or_default());
+                    shape::complete(&mut members, now);
+                    (members, Some(value))
+                }
+            };
             let id = job::text(&members, "id").unwrap_or_default();
             let is_named = !id.is_empty() && ids.insert(id.to_string());
             let handle = if is_named { id.to_string() } else { format!("entry-{}", number + 1) };
@@ -97,7 +106,8 @@ impl Book {
                         .get("schedule")
                         .and_then(Value::as_object)
                         .map(|it| Schedule::of(it, &Zones::Read));
-                    let (text, mark) = (Packed::of(&value.to_string()), mark(&handle));
+                    let found = found.unwrap_or(Value::Object(members));
+                    let (text, mark) = (Packed::of(&found.to_string()), mark(&handle));
                     let wrong = Some(Box::new(Wrong { id: handle, why: e.message().to_string() }));
                     book.jobs.insert(
                         number,
@@ -198,7 +208,8 @@ impl Book {
             self.dues.insert((due, number));
         }
         let (mark, is_made) = (mark(job::text(&job, "id").unwrap_or_default()), job::is_made(&job));
-        let text = Packed::of(&Value::Object(job).to_string());
+        // Texts and numbers can always be written.
+        let text = Packed::of(&serde_json::to_string(&job).unwrap_or_default());
         let due = due.and_then(NonZeroU64::new);
         self.jobs.insert(number, Kept { text, due, mark, is_enabled, is_made, wrong: None });
     }
@@ -271,9 +282,18 @@ fn mark(id: &str) -> u32 {
     id.bytes().fold(0x811C_9DC5, |mark, byte| (mark ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
+/// As many as `json::count` counts in its text.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(all) => 1 + all.iter().map(values).sum::<usize>().max(1),
+        Value::Object(all) => 1 + all.values().map(values).sum::<usize>().max(1),
+        _ => 1,
+    }
+}
+
 /// A job that holds more could not be read any more when it is due.
 pub fn fits(job: &Members) -> Result<()> {
-    match json::count(&Value::Object(job.clone()).to_string()) > MAX_VALUES {
+    match job.values().fold(1, |sum, value| sum + values(value)) > MAX_VALUES {
         true => Err(Error::invalid(format!("invalid cron job: it holds more than {MAX_VALUES} values"))),
         false => Ok(()),
     }

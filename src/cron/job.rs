@@ -63,10 +63,12 @@ pub fn state(job: &Members, member: &str) -> Option<u64> {
 
 /// What becomes of its state.
 pub fn change_state(job: &mut Members, change: impl FnOnce(&mut Members)) {
-    let mut state = match job.remove("state") {
-        Some(Value::Object(state)) => state,
-        _ => Map::new(),
-    };
-    change(&mut state);
-    job.insert("state".into(), state.into());
+    match job.get_mut("state") {
+        Some(Value::Object(state)) => change(state),
+        _ => {
+            let mut state = Map::new();
+            change(&mut state);
+            job.insert("state".into(), state.into());
+        }
+    }
 }

@@ -6,10 +6,10 @@ use crate::json::Put;
 use serde_json::{Map, Value};
 
 /// Members that belong into the payload, also when they stand beside it.
-const OF_PAYLOAD: [&str; 6] =
+pub(super) const OF_PAYLOAD: [&str; 6] =
     ["message", "text", "model", "thinking", "timeoutSeconds", "allowUnsafeExternalContent"];
 /// More of them, which say where the words go, which is `delivery`'s to say.
-const HINTS: [&str; 5] = ["deliver", "channel", "provider", "to", "bestEffortDeliver"];
+pub(super) const HINTS: [&str; 5] = ["deliver", "channel", "provider", "to", "bestEffortDeliver"];
 
 /// A job or a patch of one.
 pub fn normalise(given: Map<String, Value>) -> Map<String, Value> {

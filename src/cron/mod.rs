@@ -18,6 +18,7 @@ mod schedule;
 mod schedule_tests;
 pub mod shape;
 pub mod store;
+mod whole;
 mod zones;
 
 pub use book::{Book, Kept};

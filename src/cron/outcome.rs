@@ -44,7 +44,14 @@ pub struct Run {
     pub session: Option<(String, String)>,
     /// Whether its words reach somebody, where they are to.
     pub delivery: &'static str,
+    /// Who refused them, and why.
+    pub refused: Option<String>,
 }
+
+/// Nobody knows yet whether the words arrived, or will.
+pub const UNKNOWN: &str = "unknown";
+/// They did not.
+pub const REFUSED: &str = "not-delivered";
 
 /// What is to be done with the job.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +75,15 @@ pub fn settle(job: &mut Members, run: &Run, end: &End, now: u64) -> Next {
             Some(error) => state.put("lastError", error),
             None => drop(state.remove("lastError")),
         }
+        // As later versions of the original name them; that all went well needs no words.
+        match [UNKNOWN, REFUSED].contains(&run.delivery) {
+            true => state.put("lastDeliveryStatus", run.delivery),
+            false => drop(state.remove("lastDeliveryStatus")),
+        }
+        match &run.refused {
+            Some(why) => state.put("lastDeliveryError", why.as_str()),
+            None => drop(state.remove("lastDeliveryError")),
+        }
     });
     if !job::is_once(job) {
         return Next::Keep(match is_ok {
@@ -75,11 +91,22 @@ pub fn settle(job: &mut Members, run: &Run, end: &End, now: u64) -> Next {
             false => next_after_failure(job, failures, now),
         });
     }
-    if is_ok && job.get("deleteAfterRun").and_then(Value::as_bool) == Some(true) {
+    // One whose words may yet be refused stays until they are not.
+    if is_ok && is_gone_when_done(job) && run.delivery != UNKNOWN {
         return Next::Remove;
     }
     job.put("enabled", false);
     Next::Keep(None)
+}
+
+pub fn is_gone_when_done(job: &Members) -> bool {
+    job.get("deleteAfterRun").and_then(Value::as_bool) == Some(true)
+}
+
+/// Whether nobody knew, when this run of the job ended, whether its words had arrived.
+pub fn is_open(job: &Members, at: u64) -> bool {
+    job::state(job, "lastRunAtMs") == Some(at)
+        && job::inner_text(job, "state", "lastDeliveryStatus") == Some(UNKNOWN)
 }
 
 /// Whether the one who is waiting for the job's words is to know now that it fails.
@@ -110,6 +137,7 @@ pub fn line(id: &str, run: &Run, end: &End, next: Option<u64>) -> Members {
     if !run.delivery.is_empty() {
         line.put("deliveryStatus", run.delivery);
     }
+    run.refused.iter().for_each(|why| line.put("deliveryError", why.as_str()));
     next.into_iter().for_each(|next| line.put("nextRunAtMs", next));
     line
 }

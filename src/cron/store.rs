@@ -96,7 +96,8 @@ pub fn write(
         write!(out, "{{\n  \"version\": {version},\n  \"jobs\": [")?;
         for (n, text) in snapshot.texts.iter().enumerate() {
             let comma = if n == 0 { "" } else { "," };
-            write!(out, "{comma}\n    {}", pretty(&text.text()))?;
+            write!(out, "{comma}\n    ")?;
+            pretty(&text.text(), out)?;
         }
         out.write_all(if snapshot.texts.is_empty() { b"]" } else { b"\n  ]" })?;
         for (name, value) in &head {
@@ -113,17 +114,69 @@ pub fn write(
     if leaves_copy {
         let mut copy = path.as_os_str().to_owned();
         copy.push(".bak");
-        files::write_over(Path::new(&copy), buffered)?;
+        // What stands there now: it is not made a second time.
+        let copied = |out: &mut dyn Write| std::io::copy(&mut std::fs::File::open(path)?, out).map(drop);
+        files::write_over(Path::new(&copy), copied)?;
     }
     Ok(Some(Stamp::told(&made)))
 }
 
-/// A job as it stands in the file: strings hold no line ends, so each begins a line of its own.
-fn pretty(text: &str) -> String {
-    let value = json::read_object(text, MAX_VALUES, json::DEEPEST).unwrap_or_default();
-    match serde_json::to_string_pretty(&value) {
-        Ok(lines) if !value.is_empty() => lines.replace('\n', "\n    "),
-        // What is no object stands as it was found.
-        _ => text.to_string(),
+/// A job as it stands in the file, from its text without spaces: members each on a line of their own.
+fn pretty(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    let bytes = text.as_bytes();
+    // What is no object stands as it was found.
+    if bytes.first() != Some(&b'{') {
+        return out.write_all(bytes);
+    }
+    let line = |out: &mut dyn Write, depth: usize| -> std::io::Result<()> {
+        out.write_all(b"\n    ")?;
+        (0..depth).try_for_each(|_| out.write_all(b"  "))
+    };
+    let (mut depth, mut from, mut at, mut in_string) = (0usize, 0, 0, false);
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' if matches!(bytes.get(at), Some(b'}' | b']')) => at += 1,
+            b'{' | b'[' | b',' => {
+                depth += usize::from(byte != b',');
+                out.write_all(bytes.get(from..at).unwrap_or_default())?;
+                from = at;
+                line(out, depth)?;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                out.write_all(bytes.get(from..at - 1).unwrap_or_default())?;
+                from = at - 1;
+                line(out, depth)?;
+            }
+            b':' => {
+                out.write_all(bytes.get(from..at).unwrap_or_default())?;
+                out.write_all(b" ")?;
+                from = at;
+            }
+            _ => {}
+        }
+    }
+    out.write_all(bytes.get(from..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::json;
+
+    #[test]
+    fn i13_a_job_stands_in_its_file_as_other_programs_write_it() {
+        let job = json!({"id": "a", "name": "q\"{[:,]}\\ \\\" ä\u{1}", "schedule": {"kind": "cron", "a": [1, [], {}, [true, null]]},
+            "state": {}, "more": [{"x": 1.5, "y": "\\"}]});
+        for job in [job, json!({}), json!(5), json!("a,b")] {
+            let mut out = Vec::new();
+            pretty(&job.to_string(), &mut out).unwrap();
+            let want = serde_json::to_string_pretty(&job).unwrap().replace('\n', "\n    ");
+            assert_eq!(String::from_utf8(out).unwrap(), want);
+        }
     }
 }

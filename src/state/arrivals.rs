@@ -80,10 +80,14 @@ impl State {
 
     /// Something became of a delivery.
     pub(super) fn delivery_came_on(&mut self, id: &str) {
-        let Some((run, _)) = id.rsplit_once('/').filter(|(run, _)| self.arrivals.0.contains_key(*run)) else {
+        let Some((run, _)) = id.rsplit_once('/') else { return };
+        if !self.arrivals.0.contains_key(run) && !run.starts_with("cron:") {
             return;
-        };
+        }
         let arrival = self.arrival(run);
+        if !self.arrivals.0.contains_key(run) {
+            return self.words_came_late(run, arrival);
+        }
         if arrival != Arrival::Waiting
             && let Some(waiting) = self.arrivals.0.remove(run)
         {

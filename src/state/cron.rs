@@ -25,6 +25,8 @@ use saving::{Saving, Seen};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How the names of runs begin.
+const RUN: &str = "cron:";
 /// How long a job waits whose run could not be noted down, milliseconds.
 const AGAIN: u64 = 30_000;
 
@@ -103,7 +105,7 @@ impl Cron {
 }
 
 fn run_name(id: &str, at: u64) -> String {
-    format!("cron:{id}:{at}")
+    format!("{RUN}{id}:{at}")
 }
 
 /// Whether jobs run by themselves.

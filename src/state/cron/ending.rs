@@ -1,6 +1,6 @@
 //! The end of a job's run: it waits until its words have arrived, then the job, its log, clients and whoever waits are told.
 //! What an earlier process left in the middle ends here, too. Part of `State`, on the state thread.
-use super::{Running, run_name};
+use super::{RUN, Running, run_name};
 use crate::calls::Call;
 use crate::cron::Kept;
 use crate::cron::job::{self, Members};
@@ -14,6 +14,10 @@ use crate::runs::origin::Address;
 use crate::state::State;
 use crate::state::arrivals::{Arrival, Of};
 use serde_json::Value;
+
+fn not_delivered(why: &str) -> Error {
+    Error::unavailable(format!("its words were not delivered to {why}"))
+}
 
 impl State {
     /// The run is over when its words have arrived.
@@ -32,19 +36,21 @@ impl State {
     pub(in crate::state) fn end_job(&mut self, id: &str, mut end: End, arrival: Arrival) {
         let Some(mut running) = self.cron.running.remove(id) else { return };
         if running.to.is_some() && matches!(arrival, Arrival::Unknown | Arrival::Waiting) {
-            running.delivery = "unknown";
+            running.delivery = outcome::UNKNOWN;
         }
+        let mut refused = None;
         if let Arrival::Refused(why) = arrival {
-            running.delivery = "not-delivered";
-            // Where it is refused nobody hears of it either.
-            running.to = self.other_place(id, running.to);
+            running.delivery = outcome::REFUSED;
             let job = self.cron.book.number(id).and_then(|number| self.cron.book.members(number));
+            // Where it is refused nobody hears of it either.
+            running.to = job.as_ref().and_then(|job| self.other_place(job, running.to));
             if !job.is_some_and(|job| job::is_best_effort(&job)) {
-                end.result = Err(Error::unavailable(format!("its words were not delivered to {why}")));
+                end.result = Err(not_delivered(&why));
             }
+            refused = Some(why);
         }
         let (at, duration) = (running.at, running.took.unwrap_or_default());
-        let run = Run { at, duration, session: running.session, delivery: running.delivery };
+        let run = Run { at, duration, session: running.session, delivery: running.delivery, refused };
         if let Err(e) = &end.result {
             log::warn!(target: "gateway/cron", "job {} failed: {e}", quoted(id));
         }
@@ -52,12 +58,70 @@ impl State {
     }
 
     /// Where the owner was last, if that is not where a job's words were refused.
-    fn other_place(&self, id: &str, refused: Option<Address>) -> Option<Address> {
-        let mut job = self.cron.book.members(self.cron.book.number(id)?)?;
+    fn other_place(&self, job: &Members, refused: Option<Address>) -> Option<Address> {
+        let mut job = job.clone();
         job.put("delivery", json!({"mode": "announce"}));
         let peer = |to: &Address| (to.channel.clone(), to.account.clone(), to.peer.clone());
         (self.shared.job_place)(self, &job)
             .filter(|to| refused.is_none_or(|refused| peer(to) != peer(&refused)))
+    }
+
+    /// The words of a run that is over came to something after all, whose job says that nobody knew.
+    pub(in crate::state) fn words_came_late(&mut self, run: &str, arrival: Arrival) {
+        let Some((id, at)) = run.strip_prefix(RUN).and_then(|rest| rest.rsplit_once(':')) else { return };
+        let (Ok(at), Some(number)) = (at.parse(), self.cron.book.number(id)) else { return };
+        let Some(mut job) = self.cron.book.members(number).filter(|job| outcome::is_open(job, at)) else {
+            return;
+        };
+        let why = match arrival {
+            Arrival::Taken if job::is_once(&job) && outcome::is_gone_when_done(&job) => {
+                self.cron.book.remove(number);
+                return self.save_cron(None, false, Box::new(|_, _| {}));
+            }
+            Arrival::Taken => None,
+            Arrival::Refused(why) => Some(why),
+            Arrival::Unknown | Arrival::Waiting => return,
+        };
+        let is_failure = why.is_some() && !job::is_best_effort(&job);
+        job::change_state(&mut job, |state| match &why {
+            None => drop(state.remove("lastDeliveryStatus")),
+            Some(why) => {
+                state.put("lastDeliveryStatus", outcome::REFUSED);
+                state.put("lastDeliveryError", why.as_str());
+                if is_failure {
+                    state.put("lastStatus", "error");
+                    state.put("lastError", not_delivered(why).message());
+                }
+            }
+        });
+        let due = self.cron.book.get(number).and_then(Kept::due);
+        let log = why.map(|why| self.tell_of_late(id, &job, at, why, is_failure));
+        self.cron.book.put(number, job, due);
+        self.save_cron(log, false, Box::new(|_, _| {}));
+    }
+
+    /// The words of a run were refused after its end was told: that is told, too. Gives the line for the log.
+    fn tell_of_late(
+        &mut self,
+        id: &str,
+        job: &Members,
+        at: u64,
+        why: String,
+        is_failure: bool,
+    ) -> (String, String) {
+        log::warn!(target: "gateway/cron", "job {}: its words were refused after its run had ended: {why}", quoted(id));
+        let result = if is_failure { Err(not_delivered(&why)) } else { Ok(()) };
+        let end = End { result, said: None, has_begun: true };
+        let to = (self.shared.job_place)(self, job);
+        let to = self.other_place(job, to);
+        let duration = job::state(job, "lastDurationMs").unwrap_or_default();
+        let run = Run { at, duration, session: None, delivery: outcome::REFUSED, refused: Some(why) };
+        self.tell_of_failure(job, &run, &end, to);
+        let due = self.cron.book.number(id).and_then(|number| self.cron.book.get(number)?.due());
+        let mut line = outcome::line(id, &run, &end, due);
+        self.emit(&events::CRON, &Value::Object(line.clone()));
+        line.put("ts", self.now);
+        (id.to_string(), Value::Object(line).to_string())
     }
 
     fn settle_job(&mut self, id: &str, run: &Run, end: &End, to: Option<Address>, waiting: Vec<Call>) {
