@@ -38,7 +38,12 @@ pub fn private_dir(dir: &Path) -> Result<()> {
 /// Replaces `path` by `bytes`: temp file (0600) beside it, fsync, rename, fsync of the directory. After a
 /// crash at any point the old or the new content is there, never a mixture (R-02c).
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    replace(path, |file| file.write_all(bytes), || true)?
+    write_atomic_by(path, |file| file.write_all(bytes))
+}
+
+/// The same, piece by piece.
+pub fn write_atomic_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    replace(path, write, || true)?
         .map(drop)
         .map_err(|e| Error::io(format_args!("write {}", path.display()), e))
 }

@@ -101,3 +101,29 @@ fn b_f25_a_message_of_a_program_waits_too() {
         wait_for("the answer", || Some(platform.heard()["ann"].clone()).filter(|heard| heard.len() == 2));
     assert_eq!(heard[1], "here you are");
 }
+
+/// A journal of 24 MB, of which one line counts, is read and rewritten line by line: it is never in memory as a whole.
+#[test]
+fn i11_a_long_journal_is_rewritten_without_being_held() {
+    let mut gateway = Gateway::start(&Setup::config(json!({})));
+    gateway.stop();
+    let path = gateway.state_dir().join("gateway/deliveries.jsonl");
+    let peak = |gateway: &mut Gateway| {
+        gateway.restart();
+        drop(Client::operator(gateway, 4));
+        let peak = gateway.peak_kib();
+        gateway.stop();
+        peak
+    };
+    let before = peak(&mut gateway);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    let line = |n: u64| {
+        let run = json!({"kind": "run", "family": "agent", "key": "k", "hash": "h", "ts": (now - 10_000 + n), "message": ("x".repeat(8000))});
+        format!("{run}\n")
+    };
+    std::fs::write(&path, (0..3000).map(line).collect::<String>()).unwrap();
+    let grown = peak(&mut gateway).saturating_sub(before);
+    assert!(std::fs::metadata(&path).unwrap().len() < 20_000, "it was rewritten");
+    assert!(std::fs::read_to_string(&path).unwrap().contains("\"k\""));
+    assert!(grown < 6 << 10, "{grown} KiB more at most");
+}

@@ -4,22 +4,18 @@
 //! The store thread owns it. Lines that are written together wait for the disk once. Opening drops what is old and
 //! rewrites the file; so does `compact`, which is due when the file has grown. A torn last line is normal. A file that
 //! cannot be rewritten, because the disk is full, stays in use as it is (R-28b).
-use super::dedupe::MAX_KEYS;
-use super::line::{Delivery, Inbound, Line, Name, Record};
+use super::kept::{Kept, Source};
+use super::line::{Delivery, Inbound, Line, Record};
 use crate::error::{Error, Result};
-use crate::files::{private_dir, quirks, regular, write_atomic};
-use std::collections::HashMap;
+use crate::files::{private_dir, quirks, regular, write_atomic_by};
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// From this size on, bytes, the file is rewritten without the finished and the old when it has doubled.
 const BULKY: u64 = 8 << 20;
-/// Bytes that are kept of what is over, the newest first.
-const MOST_OVER: usize = 16 << 20;
 
 /// The newest state of everything that still counts, oldest first.
 #[derive(Debug, Default)]
@@ -52,13 +48,15 @@ impl Journal {
     fn open_at(path: &Path, before: &Path, now: u64) -> Result<(Journal, Found)> {
         let mut journal = Journal::reopen(path)?;
         // First the older ones, which the newer replace: a stop may have come before the old file was removed.
-        let mut bytes = read_old(before);
-        let has_old = bytes.is_some();
-        let bytes = bytes.get_or_insert_default();
-        journal.file.read_to_end(bytes).map_err(|e| failed("read", path, e))?;
-        let kept = Kept::of(bytes, now);
+        let old = read_old(before);
+        let has_old = old.is_some();
+        let read = |e| failed("read", path, e);
+        let file = journal.file.try_clone().map_err(read)?;
+        let source = Source { before: old.unwrap_or_default(), file };
+        let kept = Kept::of(&source, now).map_err(read)?;
+        let found = kept.found(&source).map_err(read)?;
         if has_old || kept.lines.len() != kept.read || journal.is_torn {
-            match journal.rewrite(&kept.text(bytes)) {
+            match journal.rewrite(&kept, &source) {
                 Ok(()) if has_old => {
                     // Read once more at the next start if it stays, which changes nothing.
                     let _ = std::fs::remove_file(before);
@@ -69,7 +67,7 @@ impl Journal {
                 }
             }
         }
-        Ok((journal, kept.found(bytes)))
+        Ok((journal, found))
     }
 
     fn reopen(path: &Path) -> Result<Journal> {
@@ -110,16 +108,15 @@ impl Journal {
 
     /// Drops what is replaced or old; when that fails it goes on with what is there.
     pub fn compact(&mut self, now: u64) -> Result<()> {
-        let mut bytes = Vec::new();
-        let read = regular::read(&self.path)
-            .and_then(|file| file.map_or(Ok(0), |mut file| file.read_to_end(&mut bytes)));
-        read.map_err(|e| failed("read", &self.path, e))?;
-        let kept = Kept::of(&bytes, now);
-        self.rewrite(&kept.text(&bytes))
+        let read = |e| failed("read", &self.path, e);
+        let Some(file) = regular::read(&self.path).map_err(read)? else { return Ok(()) };
+        let source = Source { before: Vec::new(), file };
+        let kept = Kept::of(&source, now).map_err(read)?;
+        self.rewrite(&kept, &source)
     }
 
-    fn rewrite(&mut self, text: &[u8]) -> Result<()> {
-        let written = write_atomic(&self.path, text);
+    fn rewrite(&mut self, kept: &Kept, source: &Source) -> Result<()> {
+        let written = write_atomic_by(&self.path, |out| kept.write(source, out));
         *self = Journal::reopen(&self.path)?;
         written
     }
@@ -132,75 +129,6 @@ fn read_old(path: &Path) -> Option<Vec<u8>> {
     regular::read(path).ok()??.read_to_end(&mut bytes).ok()?;
     bytes.push(b'\n');
     Some(bytes)
-}
-
-/// Which lines of a text still count, without a copy of them.
-struct Kept {
-    lines: Vec<Range<usize>>,
-    /// Lines that are not blank.
-    read: usize,
-}
-
-struct Place {
-    at: Range<usize>,
-    ts: u64,
-    is_open: bool,
-}
-
-impl Kept {
-    /// The newest line of every name that is not too old, at most 10,000 of a kind, and of what is over no more than a
-    /// bound of bytes; oldest first.
-    fn of(text: &[u8], now: u64) -> Kept {
-        let mut by_name: HashMap<Name, Place> = HashMap::new();
-        let (mut read, mut start) = (0, 0);
-        for line in text.split(|byte| *byte == b'\n') {
-            let at = start..start + line.len();
-            start = at.end + 1;
-            if line.is_empty() {
-                continue;
-            }
-            read += 1;
-            if let Some(line) = Line::read(line).filter(|line| !line.is_expired(now)) {
-                by_name.insert(line.name(), Place { at, ts: line.ts(), is_open: line.is_open() });
-            }
-        }
-        let mut places: Vec<(&'static str, Place)> =
-            by_name.into_iter().map(|((kind, ..), place)| (kind, place)).collect();
-        crate::order::by(&mut places, |(_, a), (_, b)| (b.ts, b.at.start).cmp(&(a.ts, a.at.start)));
-        let (mut counts, mut bytes) = (HashMap::new(), 0);
-        places.retain(|(kind, place)| {
-            let count = counts.entry(*kind).or_insert(0);
-            *count += 1;
-            bytes += if place.is_open { 0 } else { place.at.len() };
-            place.is_open || (*count <= MAX_KEYS && bytes <= MOST_OVER)
-        });
-        Kept { lines: places.into_iter().rev().map(|(_, place)| place.at).collect(), read }
-    }
-
-    fn lines<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.lines.iter().filter_map(|at| text.get(at.clone()))
-    }
-
-    fn text(&self, text: &[u8]) -> Vec<u8> {
-        let mut kept = Vec::with_capacity(self.lines.iter().map(|at| at.len() + 1).sum());
-        for line in self.lines(text) {
-            kept.extend_from_slice(line);
-            kept.push(b'\n');
-        }
-        kept
-    }
-
-    fn found(&self, text: &[u8]) -> Found {
-        let mut found = Found::default();
-        for line in self.lines(text).filter_map(Line::read) {
-            match line {
-                Line::Run(record) => found.runs.push(record),
-                Line::Inbound(inbound) => found.inbound.push(inbound),
-                Line::Delivery(delivery) => found.deliveries.push(delivery),
-            }
-        }
-        found
-    }
 }
 
 fn failed(doing: &str, path: &Path, e: io::Error) -> Error {

@@ -1,6 +1,7 @@
 //! The journal on disk: what survives, files that are torn, old or cannot be rewritten, and its bounds.
 use super::*;
 use crate::deliveries::dedupe::KEEP_MS;
+use crate::deliveries::kept::MOST_OVER;
 use crate::deliveries::line::Stage;
 use crate::deliveries::{Dedupe, Seen};
 use crate::sessions::TestDir;
@@ -122,10 +123,10 @@ fn it_is_bounded_and_keeps_what_is_open() {
         }
         sizes.push(journal.len);
     }
-    let most = 2 * (MOST_OVER as u64) + BULKY;
+    let most = 2 * MOST_OVER + BULKY;
     assert!(sizes.iter().all(|size| *size < most), "{:?}", sizes.iter().max());
     let (journal, found) = Journal::open(&dir.0, 7).unwrap();
-    assert!(journal.len <= MOST_OVER as u64 + (1 << 20));
+    assert!(journal.len <= MOST_OVER + (1 << 20));
     let keys: Vec<&str> = found.runs.iter().map(|r| r.key.as_str()).collect();
     assert_eq!(
         (keys.first(), keys.last()),

@@ -8,6 +8,7 @@
 mod crash_tests;
 pub mod dedupe;
 mod journal;
+mod kept;
 mod ledger;
 mod line;
 mod spool;

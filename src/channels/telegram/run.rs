@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub const MEET: Duration = Duration::from_secs(5);
 const STACK: usize = 256 << 10;
 /// Updates that are written and wait to be looked at; the poll waits while they are more.
-const WAITING: usize = 1024;
+const WAITING: usize = 128;
 
 pub fn run(house: Arc<dyn House>) -> Result<()> {
     let settings = house.settings();
