@@ -185,6 +185,32 @@ fn i13_o_chats_hear_that_a_restart_ended_the_wait() {
     assert_eq!((ended(1001), ended(1002), made(&gateway).exists()), (1, 1, false));
 }
 
+/// What was allowed and runs when the gateway is killed is cut: the chat that waits for its end hears of it, once.
+#[test]
+fn i13_4_a_chat_hears_that_an_allowed_command_was_cut() {
+    let telegram = ann();
+    let replies = vec![exec("echo x > made; sleep 300"), texts(&["asked"]), texts(&["I see"])];
+    let (server, mut gateway) = with_bot(&telegram, json!({}), replies);
+    telegram.says(1001, 1001, "do it");
+    let slug = slug(&asked(&telegram, 0).1);
+    telegram.says(1001, 1001, &format!("/approve {slug} once"));
+    wait_for("it to run", || made(&gateway).exists().then_some(()));
+    for _ in 0..2 {
+        gateway.kill();
+        gateway.restart();
+        told(
+            &telegram,
+            "Exec cut off: the gateway stopped while the command ran; what it has done is not known. ID: ",
+        );
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let cut = |text: &&String| text.contains("Exec cut off") && text.contains(&slug);
+    assert_eq!(telegram.texts(1001).iter().filter(cut).count(), 1);
+    telegram.says(1001, 1001, "and?");
+    told(&telegram, "I see");
+    assert_eq!(server.count(), 3);
+}
+
 #[test]
 fn sec_41_typed_words_of_the_owner_allow() {
     let telegram = ann();

@@ -75,6 +75,76 @@ fn i13_4_who_asked_is_told_of_a_command_that_waited_when_the_gateway_stopped() {
     assert!(!workspace(&gateway).join("made").exists());
 }
 
+/// A session whose owner allowed a command that runs and says so in `begun`, and the id of the approval.
+fn allowed(server: &ModelServer) -> (Gateway, String) {
+    let mut config = server.config();
+    merge(&mut config, &json!({"commands": {"restart": true}}));
+    let gateway = Gateway::start(&Setup::config(config));
+    let mut client = Client::operator(&gateway, 4);
+    turn(&mut client, "do it", "k1").unwrap();
+    let id = client.ok("exec.approval.list", json!({}))[0]["id"].as_str().unwrap().to_string();
+    client.ok("exec.approval.resolve", json!({"id": id, "decision": "allow-once"}));
+    let begun = workspace(&gateway).join("begun");
+    wait_for("it to run", || begun.exists().then_some(()));
+    (gateway, id)
+}
+
+fn begins_and(rest: &str) -> Reply {
+    let arguments = json!({"command": format!("echo x > begun; {rest}")}).to_string();
+    Reply::Stream(vec![Step::Call { id: "c1".into(), name: "exec".into(), arguments }, Step::Done])
+}
+
+/// An allowed command that runs when the gateway ends is cut, and its session hears so after the start, once: by a turn of
+/// its own, for no chat waits for it.
+#[test]
+fn i13_4_a_session_hears_of_an_allowed_command_that_the_end_of_the_gateway_cut() {
+    for is_killed in [true, false] {
+        let server =
+            ModelServer::start(vec![begins_and("sleep 300"), texts(&["asked"]), texts(&["it was cut"])]);
+        let (mut gateway, id) = allowed(&server);
+        match is_killed {
+            true => gateway.kill(),
+            false => assert_eq!(gateway.stop().0, 0),
+        }
+        gateway.restart();
+        let told = last_user_text(&server.requests(3)[2]["body"]);
+        let want = format!(
+            "Exec cut off (gateway id={id}, the gateway stopped while it ran; what it has done is not known): echo x > begun; sleep 300"
+        );
+        assert!(told.contains(&want), "{told}");
+        let left = gateway.state_dir().join("gateway/approvals");
+        assert_eq!(std::fs::read_dir(&left).unwrap().count(), 0);
+        gateway.stop();
+        gateway.restart();
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(server.count(), 3, "it is told once");
+    }
+}
+
+/// A restart in the process lets it run, and its end is told to the generation that serves by then.
+#[test]
+fn i13_4_the_end_of_an_allowed_command_is_told_over_a_restart_in_the_process() {
+    let server = ModelServer::start(vec![
+        begins_and("until [ -e go ]; do sleep 0.05; done; echo through"),
+        texts(&["asked"]),
+        texts(&["done"]),
+    ]);
+    let (mut gateway, id) = allowed(&server);
+    let left = gateway.state_dir().join(format!("gateway/approvals/{id}.json"));
+    gateway.signal(rustix::process::Signal::USR1);
+    wait_for("the restart", || gateway.log().contains("restarting (").then_some(()));
+    Client::operator(&gateway, 4);
+    assert!(left.exists());
+    std::fs::write(workspace(&gateway).join("go"), "").unwrap();
+    let told = last_user_text(&server.requests(3)[2]["body"]);
+    assert!(
+        told.contains(&format!("Exec finished (gateway id={id}, ")) && told.contains("through"),
+        "{told}"
+    );
+    wait_for("it to be over", || (!left.exists()).then_some(()));
+    gateway.stop();
+}
+
 /// What deleted agents left goes at a start, however deep it is, and so do copies of a damaged list, but for the newest.
 #[test]
 fn r_28a_a_start_bounds_what_is_left_however_deep() {

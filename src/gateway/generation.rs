@@ -36,6 +36,8 @@ const INBOX: usize = 256;
 const STATE_STACK: usize = 1 << 20;
 /// How long the threads of a generation take to begin, generously.
 const SETTLING: Duration = Duration::from_millis(150);
+/// By then accounts of channels have signed in.
+const SIGNED_IN: Duration = Duration::from_secs(4);
 
 pub struct Generation {
     shared: Arc<Shared>,
@@ -46,6 +48,7 @@ pub struct Generation {
     judge: Receiver<()>,
     /// When all threads have begun, and code that only a start needs can be let go of; `None` once it was.
     settled_at: Option<Instant>,
+    has_settled: bool,
 }
 
 /// How a generation ended.
@@ -60,6 +63,8 @@ pub struct Left {
     /// What sessions have not been told yet.
     notes: Vec<Note>,
     beats: heartbeat::Kept,
+    /// Whether this process had a generation before.
+    is_later: bool,
 }
 
 impl Generation {
@@ -84,7 +89,7 @@ impl Generation {
         state.take_over_beats(left.beats);
         *state.config_invalid = shared.config().problem_at_start();
         sentinel::tell(&mut state);
-        recover::tell_unanswered(&mut state);
+        recover::tell_left(&mut state, left.is_later);
         let (asked, (done_tx, done)) = (process.asked.clone(), bounded(1));
         let died = done_tx.clone();
         let work = move || {
@@ -94,7 +99,11 @@ impl Generation {
             state.shared.published.set_over();
             inbox.try_iter().for_each(drop);
             drop((inbox, asked));
-            let left = Left { notes: std::mem::take(&mut state.system_events), beats: state.leave_beats() };
+            let left = Left {
+                notes: std::mem::take(&mut state.system_events),
+                beats: state.leave_beats(),
+                is_later: true,
+            };
             state.finish(is_restart);
             // The main thread waits for this as long as the process lives.
             let _ = done_tx.send(Ok(Ending { is_restart, left }));
@@ -105,7 +114,7 @@ impl Generation {
         })?;
         process.succession.serve(shared.clone());
         let settled_at = Some(Instant::now() + SETTLING);
-        Ok(Generation { shared, workers, changed, done, judge, settled_at })
+        Ok(Generation { shared, workers, changed, done, judge, settled_at, has_settled: false })
     }
 
     /// Waits until the state thread wants the configuration judged (`None`) or has ended; meanwhile sees to the workers.
@@ -148,7 +157,8 @@ impl Generation {
             None => drop(select.ready()),
         }
         if self.settled_at.is_some_and(|at| at <= Instant::now()) {
-            self.settled_at = None;
+            let again = !std::mem::replace(&mut self.has_settled, true);
+            self.settled_at = again.then(|| Instant::now() + SIGNED_IN);
             crate::sys::release_code();
         }
     }

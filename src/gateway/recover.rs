@@ -4,11 +4,12 @@
 //! Runs on the main thread before the state thread starts; reads and writes the journal and transcripts.
 use crate::agent::mailbox::Said;
 use crate::agent::run::question;
-use crate::approvals::left::{self, Left};
+use crate::approvals::left::{self, CUT, END, Left};
 use crate::deliveries::{Delivery, Inbound, Journal, Ledger, Line, Record, Spool};
 use crate::error::{Error, Result};
 use crate::json::{Put, json};
 use crate::logging;
+use crate::methods::approvals;
 use crate::methods::send::{self, Route};
 use crate::parts::within;
 use crate::runs::origin;
@@ -63,30 +64,47 @@ pub fn resume(inbound: Vec<Inbound>, deliveries: Vec<Delivery>, journal: &mut Jo
     ledger
 }
 
-/// Whoever asked for commands that nobody had answered when the gateway stopped is told with the next message, and the chats
-/// that have the request are told once, by the journal of deliveries.
-pub fn tell_unanswered(state: &mut State) {
-    for Left { id, session, command, chats } in left::take(&state.shared.env.state_dir) {
-        log::warn!(target: "gateway/exec", "approval {id}: nobody had answered when the gateway stopped; session {} is told", logging::quoted(&session));
-        let why = "the gateway restarted before anybody answered; ask again if it is still wanted";
-        let text = format!("Exec denied (gateway id={id}, {why}): {command}");
-        state.add_note(Some(session), within(&text, NOTE).to_string());
-        for (n, chat) in chats.iter().enumerate() {
-            if let Err(e) = tell_chat(state, chat, &id, n) {
+/// Whoever asked for commands that nobody had answered, or that ran, when the gateway stopped is told with the next message,
+/// and the chats that wait for them are told once, by the journal of deliveries. Where no chat waits the end of what was
+/// cut begins a turn, as every end of an allowed command does.
+pub fn tell_left(state: &mut State, is_later: bool) {
+    for it in left::take(&state.shared.env.state_dir, is_later) {
+        let (id, session) = (&it.id, logging::quoted(&it.session));
+        let (how, why) = match it.is_running {
+            true => ("cut off", "the gateway stopped while it ran; what it has done is not known"),
+            false => {
+                ("denied", "the gateway restarted before anybody answered; ask again if it is still wanted")
+            }
+        };
+        log::warn!(target: "gateway/exec", "approval {id} is {how}: {why}; session {session} is told");
+        let text = format!("Exec {how} (gateway id={id}, {why}): {}", it.command);
+        let text = within(&text, NOTE).to_string();
+        match it.is_running && it.chats.is_empty() {
+            true => approvals::cut(state, &it.session, &it.provenance, text),
+            false => state.add_note(Some(it.session.clone()), text),
+        }
+        for (n, chat) in it.chats.iter().enumerate() {
+            if let Err(e) = tell_chat(state, chat, &it, n) {
                 log::warn!(target: "gateway/exec", "a chat could not be told that approval {id} ended with a restart: {e}");
             }
         }
     }
 }
 
-fn tell_chat(state: &mut State, chat: &Map<String, Value>, id: &str, n: usize) -> Result<()> {
+fn tell_chat(state: &mut State, chat: &Map<String, Value>, left: &Left, n: usize) -> Result<()> {
     let text = |name: &str| chat.get(name).and_then(Value::as_str);
     let to = text("to").unwrap_or_default();
     let Route { channel, account, place } = send::named(state, text("channel"), text("accountId"), to)?;
-    let short = within(id, 8);
-    let words = format!(
-        "\u{274c} Exec approval ended: the gateway restarted before anybody answered; nothing was run. ID: {short}"
-    );
+    let id = left.id.as_str();
+    let (key, what) = match left.is_running {
+        true => {
+            (CUT, "Exec cut off: the gateway stopped while the command ran; what it has done is not known.")
+        }
+        false => {
+            (END, "Exec approval ended: the gateway restarted before anybody answered; nothing was run.")
+        }
+    };
+    let words = format!("\u{274c} {what} ID: {}", within(id, 8));
     let mut message = Map::new();
     message.put("text", words);
     message.put("isPlain", true);
@@ -96,7 +114,7 @@ fn tell_chat(state: &mut State, chat: &Map<String, Value>, id: &str, n: usize) -
         .into_iter()
         .for_each(|it| message.put("thread", it));
     let delivery = Delivery {
-        id: format!("send:{}{id}-{n}", left::END),
+        id: format!("send:{key}{id}-{n}"),
         platform: channel.id.to_string(),
         account,
         to: place.peer,

@@ -133,6 +133,25 @@ pub fn end(state: &mut State, _call: Call, params: Value) -> Result<Answer> {
     Ok(Answer::Now(json!({"ok": true}).into()))
 }
 
+/// The same of a command that a stop of the gateway has cut, for a session that nobody tells otherwise.
+pub fn cut(state: &mut State, session: &str, provenance: &str, text: String) {
+    let told = Told {
+        session_key: session.to_string(),
+        provenance: provenance.to_string(),
+        text,
+        output: String::new(),
+        run: None,
+        channel: None,
+        account_id: None,
+        to: None,
+        thread_id: None,
+    };
+    if let Err(e) = wake(state, &told, "") {
+        log::warn!(target: "gateway/agent", "session {} is told of a command's end with its next turn: {e}", quoted(session));
+        state.add_note(Some(told.session_key), told.text);
+    }
+}
+
 fn wake(state: &mut State, told: &Told, run: &str) -> Result<()> {
     let named = Named {
         channel: told.channel.clone(),

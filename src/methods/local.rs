@@ -14,17 +14,21 @@ use crate::methods::{self, Run};
 use crate::protocol::frame::{Payload, Scopes};
 use crate::state::event::{Event, Handler};
 use crate::state::shared::Shared;
+use crate::state::succession::Now;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Most values in an answer: transcripts of models' making are told here too.
 const MAX_VALUES: usize = 200_000;
 /// Connection numbers of callers in the process count down from the top, where no connection gets.
 /// Not among the methods, so that nobody on the wire may.
-const INSIDE: [(&str, Handler); 3] =
-    [(EXEC_TOLD, approvals::end), (SUBAGENT_SPAWN, subagents::spawn), (TURN_MAY, turns::may)];
+const INSIDE: [(&str, Handler); 2] = [(SUBAGENT_SPAWN, subagents::spawn), (TURN_MAY, turns::may)];
+/// How long, and how often, a next generation is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOKS: u32 = 100;
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// The first answer to a method call. `Kind::Aborted` when `cancel` came first; other failures are the method's own.
@@ -37,10 +41,31 @@ pub fn ask(shared: &Arc<Shared>, whom: &Whom, method: &str, params: Value, cance
     });
     let stopped = || cancel.reason().map(|_| cancel.error());
     let waits = Waits { shared, caller, stopped: &stopped };
+    if method == EXEC_TOLD {
+        let told = waits.ask(EXEC_TOLD, approvals::end, params.clone(), to_value);
+        // Commands outlive the generation that started them: the one that serves by then is told their end.
+        let next = told.as_ref().err().and_then(|_| serving(shared));
+        return next.map_or(told, |next| ask(&next, whom, method, params, cancel));
+    }
     match INSIDE.iter().find(|(name, _)| *name == method) {
         Some((name, handler)) => waits.ask(name, *handler, params, to_value),
         None => waits.call(method, params, to_value),
     }
+}
+
+/// The generation after this one, if this one is over; waits a while for it, and not for one that will not be.
+fn serving(shared: &Arc<Shared>) -> Option<Arc<Shared>> {
+    for _ in 0..LOOKS {
+        if !shared.published.is_over() {
+            return None;
+        }
+        match shared.succession.within(PATIENCE) {
+            Now::Serving(next) if !next.published.is_over() => return Some(next),
+            Now::Serving(_) => std::thread::sleep(SLICE),
+            Now::Between | Now::Over => return None,
+        }
+    }
+    None
 }
 
 /// A part of the gateway that asks, without any scopes.

@@ -5,7 +5,7 @@ use super::asking::{Approved, call, tell};
 use super::forwarding::Request;
 use super::setting;
 use super::wish::Wish;
-use crate::approvals::left::{self, Left};
+use crate::approvals::left;
 use crate::approvals::{Rules, file};
 use crate::calls::Whom;
 use crate::cancel::Cancel;
@@ -153,23 +153,19 @@ impl Afar {
         let request =
             Request { context, wish: &self.wish, sandbox: "the node's own", id, host: &self.granted_on() };
         let chats = request.chats();
-        let left = Left {
-            id: id.clone(),
-            session: context.session_key.clone(),
-            command: self.wish.command.clone(),
-            chats: chats.clone(),
-        };
-        if let Err(e) = left.write(&state_dir) {
-            log::warn!(target: "tools", "a command waits of which a restart would not tell: {e}");
-        }
+        request.write_down(chats.clone(), false);
         let chats = request.forward(chats);
         let answer = call(context, "exec.approval.waitDecision", json!({"id": id}));
         // Else the gateway restarts or stops; the next start tells who asked.
         let Ok(answer) = answer else { return };
-        left::forget(&state_dir, id);
+        let approved = Approved::of(&answer);
+        match approved {
+            Approved::No(_) => left::forget(&state_dir, id),
+            _ => request.write_down(chats.clone(), true),
+        }
         request.tell_end(&chats, &answer);
         let head = |what: &str| format!("Exec {what} (node={} id={id})", within(&self.node.id, 16));
-        let denied = match Approved::of(&answer) {
+        let denied = match approved {
             Approved::No(why) => Some(why.to_string()),
             Approved::Always if self.wish.env.is_empty() => {
                 let granted = (self.cwd(), self.granted_on(), clock::now_ms());
@@ -183,12 +179,17 @@ impl Afar {
             _ => None,
         };
         if let Some(why) = denied {
-            return tell(context, &head(&format!("denied, {why}")), &self.wish.command, None, None);
+            tell(context, &head(&format!("denied, {why}")), &self.wish.command, None, None);
+            return;
         }
         let wait = self.wish.timeout.saturating_add(Duration::from_secs(10));
-        match self.told(Some(id), wait) {
+        let is_told = match self.told(Some(id), wait) {
             Ok(output) => tell(context, &head("finished"), &self.wish.command, Some(&output.text), Some("")),
             Err(e) => tell(context, &head("failed"), &self.wish.command, Some(e.message()), Some("")),
+        };
+        // Else the gateway stops, and the next start tells it.
+        if is_told {
+            left::forget(&state_dir, id);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::setting;
 use super::surroundings::Surroundings;
 use super::wish::Wish;
 use crate::approvals::decide::unanswered;
-use crate::approvals::left::{self, Left};
+use crate::approvals::left;
 use crate::approvals::words::Part;
 use crate::approvals::{Rules, Verdict, file};
 use crate::calls::Whom;
@@ -146,18 +146,16 @@ impl Waiting {
         };
         // Written down before they are asked, and again where one could not be.
         let asked = request.chats();
-        self.write_down(asked.clone());
+        request.write_down(asked.clone(), false);
         let chats = request.forward(asked.clone());
         if chats != asked {
-            self.write_down(chats.clone());
+            request.write_down(chats.clone(), false);
             let head = format!("A chat could not be asked to allow a command (gateway id={})", self.id);
             tell(&self.context, &head, &self.wish.command, None, None);
         }
         let answer = call(&self.context, "exec.approval.waitDecision", json!({"id": (self.id.as_str())}));
         // Else the gateway restarts or stops; the next start tells who asked.
         let Ok(answer) = answer else { return };
-        left::forget(state_dir, &self.id);
-        request.tell_end(&chats, &answer);
         let decision = answer.get("decision").and_then(Value::as_str).unwrap_or_default().to_string();
         // His word is a new beginning.
         let run = if decision.starts_with("allow") { "" } else { &self.context.run };
@@ -170,6 +168,12 @@ impl Waiting {
             "deny" => Verdict::Denied("user-denied"),
             _ => unanswered(&self.rules, self.judged.clone()),
         };
+        match verdict {
+            Verdict::Denied(_) => left::forget(state_dir, &self.id),
+            // Before it does anything.
+            _ => request.write_down(chats.clone(), true),
+        }
+        request.tell_end(&chats, &answer);
         let started = match verdict {
             Verdict::Denied(why) => return self.deny(why),
             Verdict::Judged(parts) => self.start(Some(&parts), run),
@@ -177,17 +181,8 @@ impl Waiting {
         };
         if let Err(e) = started {
             log::warn!(target: "tools", "an allowed command could not be started: {e}");
+            left::forget(state_dir, &self.id);
             self.deny(&format!("spawn-failed: {e}"));
-        }
-    }
-
-    /// For a start that finds that nobody has answered.
-    fn write_down(&self, chats: Vec<Map<String, Value>>) {
-        let Waiting { context, wish, id, .. } = self;
-        let session = context.session_key.clone();
-        let left = Left { id: id.clone(), session, command: wish.command.clone(), chats };
-        if let Err(e) = left.write(&context.settings.env.state_dir) {
-            log::warn!(target: "tools", "a command waits of which a restart would not tell: {e}");
         }
     }
 
@@ -221,7 +216,10 @@ impl Waiting {
             let end = process.end().unwrap_or_default();
             let head = format!("Exec finished (gateway id={id}, session={}, {})", process.id, how(&end));
             let run = Some(&*run).filter(|_| !process.is_hushed());
-            tell(&context, &head, &process.command, Some(&process.text(SHOWN)), run);
+            // Else the gateway stops, and the next start tells that it was cut.
+            if tell(&context, &head, &process.command, Some(&process.text(SHOWN)), run) {
+                left::forget(&context.settings.env.state_dir, &id);
+            }
         });
         // It may be asked for while it runs; its end is told in any case.
         let mut plan = self.around.plan(&self.context, &self.wish, judged, then)?;
@@ -272,9 +270,15 @@ pub fn when_left(context: &Context) -> Box<dyn FnOnce(&Process) + Send> {
     })
 }
 
-/// The session is told, and its agent asked to go on if there is a run that pays for it, which is nobody's where the owner
+/// The session is told (`false` when it could not be), and its agent asked to go on if there is a run that pays for it, which is nobody's where the owner
 /// allowed the command.
-pub(super) fn tell(context: &Context, head: &str, command: &str, output: Option<&str>, run: Option<&str>) {
+pub(super) fn tell(
+    context: &Context,
+    head: &str,
+    command: &str,
+    output: Option<&str>,
+    run: Option<&str>,
+) -> bool {
     let shown = |text: &str| untrusted::wrap("the output of a command", text);
     let output: Result<String> = output
         .map(str::trim)
@@ -289,7 +293,8 @@ pub(super) fn tell(context: &Context, head: &str, command: &str, output: Option<
             "channel": (login.platform), "accountId": (login.account), "to": (place.peer), "threadId": (place.thread)});
         call(context, crate::calls::EXEC_TOLD, params)
     });
-    if let Err(e) = result {
+    if let Err(e) = &result {
         log::warn!(target: "tools", "session {} could not be told of a command's end: {e}", crate::logging::quoted(&context.session_key));
     }
+    result.is_ok()
 }

@@ -3,7 +3,8 @@
 use super::asking::PATIENCE_MS;
 use super::shown;
 use super::wish::Wish;
-use crate::approvals::{left, seal};
+use crate::approvals::left::{self, Left};
+use crate::approvals::seal;
 use crate::calls::Whom;
 use crate::channels;
 use crate::error::Result;
@@ -95,18 +96,38 @@ impl Request<'_> {
             return Vec::new();
         }
         let mode = config.str("approvals.exec.mode").unwrap_or("session");
-        let mut chats = Vec::new();
-        if let Some((login, place)) = self.context.place.as_ref().filter(|_| mode != "targets") {
-            let mut to = Map::new();
-            to.put("channel", login.platform.as_str());
-            to.put("accountId", login.account.as_str());
-            to.put("to", place.peer.as_str());
-            place.thread.iter().for_each(|thread| to.put("threadId", thread.as_str()));
-            chats.push(to);
-        }
+        let mut chats: Vec<Chat> = self.own().filter(|_| mode != "targets").into_iter().collect();
         let targets = config.get("approvals.exec.targets").and_then(Value::as_array).into_iter().flatten();
         chats.extend(targets.filter(|_| mode != "session").filter_map(target));
         chats
+    }
+
+    /// The chat in which the turn was asked for.
+    fn own(&self) -> Option<Chat> {
+        let (login, place) = self.context.place.as_ref()?;
+        let mut to = Map::new();
+        to.put("channel", login.platform.as_str());
+        to.put("accountId", login.account.as_str());
+        to.put("to", place.peer.as_str());
+        place.thread.iter().for_each(|thread| to.put("threadId", thread.as_str()));
+        Some(to)
+    }
+
+    /// For a start that finds that nobody has answered, or when it runs that nobody was told its end: `chats` have the
+    /// request.
+    pub fn write_down(&self, mut chats: Vec<Chat>, is_running: bool) {
+        chats.extend(self.own().filter(|own| is_running && !chats.contains(own)));
+        let left = Left {
+            id: self.id.to_string(),
+            session: self.context.session_key.clone(),
+            command: self.wish.command.clone(),
+            chats,
+            is_running,
+            provenance: self.context.provenance.name().to_string(),
+        };
+        if let Err(e) = left.write(&self.context.settings.env.state_dir) {
+            log::warn!(target: "tools", "a command waits or runs of which a restart would not tell: {e}");
+        }
     }
 
     fn message(&self, n: usize, mut to: Chat) -> Result<Value> {
