@@ -40,13 +40,10 @@ fi
 
 # compile TARGET FOLDER
 compile() {
-    local place=
-    # On MIPS code that may be moved makes each call by a table. This linker makes no program that may be moved.
-    [[ $1 != mips* ]] || place="-C relocation-model=static"
     local words=("$act" --locked --target "$1" -Z build-std=std,panic_unwind -Z build-std-features=panic-unwind,optimize_for_size)
     [ "$profile" = debug ] || words+=(--release)
     [ "$act" != test ] || words+=(--bin openclaw -- json:: device:: ids:: protocol:: calls:: counter:: clock:: percent:: tls::)
-    (cd "$root" && RUSTFLAGS="$flags $place --remap-path-prefix=$2/=" CARGO_TARGET_DIR="$2" cargo-zigbuild "${words[@]}")
+    (cd "$root" && RUSTFLAGS="$flags --remap-path-prefix=$2/=" CARGO_TARGET_DIR="$2" cargo-zigbuild "${words[@]}")
 }
 
 mkdir -p "$dist"
