@@ -29,6 +29,8 @@ class Chat {
     this.runs = new Map();
     this.results = new Map();
     this.shown = new Set();
+    /** Runs whose end was told: what is told of them later does not bring them back. */
+    this.over = new Set();
     this.notes = new Map();
     this.late = null;
     this.models = [];
@@ -136,6 +138,7 @@ class Chat {
       ]);
       if (key !== this.key) return;
       this.start = start;
+      this.over.clear();
       this.info = start.sessionInfo;
       standard = start.agentsList?.defaultId || standard;
       this.list.agents(start.agentsList);
@@ -200,6 +203,8 @@ class Chat {
     // A command stands in no transcript, its answer does.
     if (m.role === 'assistant') this.waiting.settle((p) => p.runId === runId && p.text?.startsWith('/'));
     const note = this.notes.get(runId);
+    // What was stopped before its turn came stands above what is said after it.
+    if (m.role === 'user') this.waiting.clear();
     const node = this.node(m);
     if (isResult(m)) this.approvals.look(this.results);
     if (node) {
@@ -211,7 +216,8 @@ class Chat {
     this.toEnd();
   }
 
-  running(ids) {
+  running(all) {
+    const ids = all.filter((id) => !this.over.has(id));
     for (const id of this.runs.keys()) if (!ids.includes(id)) this.end(id);
     // One at a time in a conversation: others are messages that are answered together with it.
     const next = this.runs.size ? null : ids.find((id) => !this.waiting.has(id));
@@ -230,7 +236,7 @@ class Chat {
 
   run(id) {
     let run = this.runs.get(id);
-    if (!run && this.live) {
+    if (!run && this.live && !this.over.has(id)) {
       const text = h('div.md');
       const line = h('p.working', null, h('span.dots', null, h('i'), h('i'), h('i')), h('span', null, `${this.agentName()} is working`));
       run = { id, text, line, node: h('article.message.assistant.running', { 'aria-busy': 'true' }, text, line) };
@@ -265,6 +271,7 @@ class Chat {
     const words = (e.message?.content || []).filter((c) => c.type === 'text').map((c) => c.text).join('');
     if (e.state === 'delta') {
       const run = this.begun(e.runId);
+      if (!run) return;
       render(run.text, words);
       run.line.hidden = true;
       this.toEnd();
@@ -274,6 +281,7 @@ class Chat {
     const last = this.live.previousElementSibling;
     const stands = last?.dataset.text === words.trim();
     const isDropped = e.state === 'aborted' && !this.runs.has(e.runId) && this.waiting.has(e.runId);
+    this.over.add(e.runId);
     this.end(e.runId);
     if (isDropped) this.waiting.drop((p) => p.runId === e.runId);
     else this.waiting.settle((p) => p.runId === e.runId);
@@ -309,7 +317,7 @@ class Chat {
     if (e.stream === 'lifecycle' && e.data.phase === 'fallback') toast(`${e.data.from} failed, ${e.data.to} takes over: ${e.data.reason || ''}`);
     if (e.stream === 'tool' && e.data.phase === 'start') {
       const run = this.run(e.runId);
-      run.line.lastChild.textContent = `${this.agentName()} uses ${e.data.name}`;
+      if (run) run.line.lastChild.textContent = `${this.agentName()} uses ${e.data.name}`;
     }
     if (e.stream === 'lifecycle' && ['end', 'error'].includes(e.data.phase)) setTimeout(() => this.end(e.runId), 1500);
   }

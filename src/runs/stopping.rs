@@ -71,7 +71,10 @@ impl Runs {
     }
 
     fn stop_all(&mut self, world: &mut dyn World, mut runs: Vec<String>, why: Reason) -> Value {
-        crate::order::sort(&mut runs);
+        // What goes on first, then what waits, as it came: in that order it is told.
+        crate::order::by_key(&mut runs, |id| {
+            self.map.get(id).map(|run| (run.phase != Phase::Running, run.accepted_at, id.clone()))
+        });
         for id in &runs {
             self.abort(world, id, why);
         }

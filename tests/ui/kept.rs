@@ -89,6 +89,47 @@ fn i12_4_messages_that_wait_their_turn_are_there_after_a_look_elsewhere_and_a_re
     world.quiet();
 }
 
+/// What was dropped stands above what is said after it, and nothing is at work when all is over.
+#[test]
+fn i12_4_what_was_dropped_stands_above_what_is_said_later() {
+    if !is_wanted(true) {
+        return;
+    }
+    let config = json!({"messages": {"queue": {"mode": "followup"}}});
+    let mut world = World::new(vec![held("One"), model::texts(&["Two"]), held("Three")], config);
+    let waiting = |texts: &str| {
+        format!(
+            "JSON.stringify([...document.querySelectorAll('.message.user.waiting')].map((m) => m.dataset.text)) === '{texts}'"
+        )
+    };
+    world.say("first");
+    world.page.wait("document.querySelector('.message.running')?.textContent.includes('One')");
+    world.say("q1");
+    world.say("q2");
+    world.page.wait(&waiting("[\"q1\",\"q2\"]"));
+    let mut client = Client::operator(&world.gateway, 4);
+    let start = client.ok("chat.startup", json!({"sessionKey": "main"}));
+    let dropped = &start["pendingInputs"]["items"][0]["runId"];
+    client.ok("chat.abort", json!({"sessionKey": "main", "runId": dropped}));
+    world.page.wait("document.querySelector('.message.dropped')");
+    world.model.release();
+    has_answer(&mut world.page, "Two");
+    let said = "Stopped before its turn came: it is no part of the conversation.";
+    let want = json!(["first", "One and the rest", format!("q1{said}"), "q2", "Two"]);
+    world.page.wait(&format!("JSON.stringify({THREAD}) === JSON.stringify({want})"));
+    // Two that wait, and a word that stops all.
+    world.say("third");
+    world.page.wait("document.querySelector('.message.running')?.textContent.includes('Three')");
+    world.say("q3");
+    world.say("q4");
+    world.page.wait(&waiting("[\"q3\",\"q4\"]"));
+    world.say("/stop");
+    world.page.wait("document.querySelectorAll('.message.user:not(.waiting) .outcome').length >= 3 && !document.querySelector('.message.running')");
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(world.page.eval("document.querySelectorAll('.message.running, .working').length"), 0);
+    world.quiet();
+}
+
 /// A stop ends what waits, too: that is said at the message, and what was said before stands where it was.
 #[test]
 fn i12_4_a_stop_says_what_it_dropped() {
