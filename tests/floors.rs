@@ -218,3 +218,12 @@ fn rooms_are_found_in_every_spelling() {
                 use crate::{calls::{Call, line::{A}}, net};\n#[cfg(test)]\nmod tests;\nuse crate::text;";
     assert_eq!(rooms_used(text), ["json", "env", "ids", "state", "calls", "net", "text"]);
 }
+
+/// ARCHITECTURE.md draws the same floors, the highest first.
+#[test]
+fn i10_the_floors_are_drawn_as_they_are() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
+    let drawn = text.split_once("```floors\n").unwrap().1.split_once("\n```").unwrap().0.replace("\n  ", " ");
+    let drawn: Vec<Vec<&str>> = drawn.lines().rev().map(|line| line.split(' ').collect()).collect();
+    assert_eq!(drawn, FLOORS);
+}

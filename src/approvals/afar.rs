@@ -56,8 +56,9 @@ fn is_wider(name: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
 }
 
 fn refused(what: &str, how: &str) -> Result<()> {
-    let text =
-        format!("exec approvals: {what}, which is not done over the wire: on the gateway's machine, {how}");
+    let text = format!(
+        "exec approvals: {what}, which is not done over the wire: on the machine whose rules these are, {how}"
+    );
     Err(Error::invalid(text))
 }
 

@@ -8,6 +8,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::json;
+use crate::parts::Parts;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -142,25 +143,25 @@ fn pretty(text: &str, out: &mut dyn Write) -> std::io::Result<()> {
             b'{' | b'[' if matches!(bytes.get(at), Some(b'}' | b']')) => at += 1,
             b'{' | b'[' | b',' => {
                 depth += usize::from(byte != b',');
-                out.write_all(bytes.get(from..at).unwrap_or_default())?;
+                out.write_all(bytes.part(from..at))?;
                 from = at;
                 line(out, depth)?;
             }
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);
-                out.write_all(bytes.get(from..at - 1).unwrap_or_default())?;
+                out.write_all(bytes.part(from..at - 1))?;
                 from = at - 1;
                 line(out, depth)?;
             }
             b':' => {
-                out.write_all(bytes.get(from..at).unwrap_or_default())?;
+                out.write_all(bytes.part(from..at))?;
                 out.write_all(b" ")?;
                 from = at;
             }
             _ => {}
         }
     }
-    out.write_all(bytes.get(from..).unwrap_or_default())
+    out.write_all(bytes.tail(from))
 }
 
 #[cfg(test)]

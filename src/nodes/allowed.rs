@@ -109,6 +109,11 @@ impl Rules {
         Rules { added: list("gateway.nodes.allowCommands"), denied: list("gateway.nodes.denyCommands") }
     }
 
+    /// Whether the owner has taken it away by name.
+    pub fn denies(&self, command: &str) -> bool {
+        self.denied.iter().any(|name| name == command)
+    }
+
     pub fn allow(&self, platform: Platform, command: &str) -> bool {
         let names = |list: &[String]| list.iter().any(|name| name == command);
         let is_usual = || GROUPS.iter().any(|(names, on)| names.contains(&command) && on.contains(&platform));

@@ -61,7 +61,7 @@ pub fn reload<'p>(path: impl IntoIterator<Item = &'p str>) -> Reload {
 
 /// The segment of a row's path that begins there; nothing where the path ends before.
 fn segment(key: &Key, at: usize) -> &'static str {
-    let rest = key.path.get(at..).unwrap_or_default();
+    let rest = key.path.tail(at.min(key.path.len()));
     rest.find('.').map_or(rest, |end| rest.head(end))
 }
 

@@ -58,7 +58,7 @@ pub enum Block {
 
 pub struct Draft<'a> {
     on: &'a mut dyn FnMut(Chunk),
-    /// What is taken is handed on later, by [`Draft::speak`].
+    /// What is taken is handed on later, at the end of [`Draft::quietly`].
     is_held: bool,
     pub(in crate::models) blocks: Vec<Block>,
     /// The next piece starts a block of its own.

@@ -275,17 +275,14 @@ impl<'a> Reply<'a> {
             return Err(Stop::Reported(json));
         }
         self.expect_format(&json)?;
-        if !is_known && report::has_words(&json) {
-            return Err(Stop::Reported(json));
-        }
         if !is_known {
+            if report::has_words(&json) {
+                return Err(Stop::Reported(json));
+            }
             self.skip_event(&json);
         }
-        self.draft.hold();
-        let taken = self.reader.whole(&json, &mut self.draft);
-        drop(json);
-        self.draft.speak();
-        taken?;
+        let reader = &mut self.reader;
+        self.draft.quietly(move |draft| reader.whole(&json, draft))?;
         if self.draft.end.is_none() && self.draft.has_answer() {
             self.draft.end = Some(End::Stop);
         }

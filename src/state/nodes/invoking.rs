@@ -117,6 +117,7 @@ impl State {
         able.map(|link| link.conn).ok_or_else(|| {
             let why = newest.about.refusal(&rules, command).unwrap_or_default();
             let fix = match why {
+                "command not allowlisted" if rules.denies(command) => "gateway.nodes.denyCommands names it",
                 "command not allowlisted" => "allow it by gateway.nodes.allowCommands",
                 _ => "the node does not offer it",
             };

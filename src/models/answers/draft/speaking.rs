@@ -31,16 +31,14 @@ impl Draft<'_> {
         })
     }
 
-    /// What is taken from here on is handed on by [`Draft::speak`]: a whole document may be large, and what is made of it
-    /// for those who listen is not to stand beside it.
-    pub(in crate::models) fn hold(&mut self) {
+    /// What is taken is handed on at the end: a whole document may be large, and what is made of it for those who listen is
+    /// not to stand beside what `take` holds.
+    pub(in crate::models) fn quietly(&mut self, take: impl FnOnce(&mut Self) -> Taken) -> Taken {
         self.is_held = true;
-    }
-
-    /// Hands on what has come since [`Draft::hold`], as it stands now.
-    pub(in crate::models) fn speak(&mut self) {
+        let taken = take(self);
         self.is_held = false;
         self.tell_blocks(|_| true);
+        taken
     }
 
     fn tell_blocks(&mut self, which: impl Fn(&Block) -> bool) {
