@@ -250,8 +250,7 @@ impl<'a> Reply<'a> {
             Ok(json) => json,
             // Some servers stream objects line by line without calling them events.
             Err(Unread::Malformed(_)) if are_lines(&body) => {
-                let mut lines = body.split(|byte| *byte == b'\n');
-                lines.try_for_each(|line| self.line(line.trim_ascii(), false))?;
+                body.split(|byte| *byte == b'\n').try_for_each(|line| self.line(line.trim_ascii(), false))?;
                 self.draft.done |= self.is_finished();
                 return Ok(());
             }
