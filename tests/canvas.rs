@@ -203,6 +203,18 @@ fn sec_15_only_the_secret_or_a_capability_opens_the_canvas() {
     }
     let data = get(gateway.port, "/__openclaw__/canvas/sub/a%20b.txt", &bearer());
     assert_eq!(data.header("access-control-allow-origin"), None, "what the secret opened");
+    // SEC-40: what the secret opens is no other page's, not even one's that knows it.
+    for port in [gateway.port, canvas_port(&gateway)] {
+        for (path, status) in [("canvas/", 403), ("canvas/sub/a%20b.txt", 403), ("a2ui/", 403)] {
+            let path = format!("/__openclaw__/{path}");
+            for origin in ["http://evil", "null"] {
+                let foreign = format!("{}Origin: {origin}\r\n", bearer());
+                assert_eq!(get(port, &path, &foreign).status, status, "{port} {path} {origin}");
+            }
+            let own = format!("{}Origin: http://127.0.0.1:{port}\r\n", bearer());
+            assert_eq!(get(port, &path, &own).status, 200, "{port} {path}");
+        }
+    }
     for path in ["/", "/health", "/tools/invoke"] {
         assert_eq!(get(gateway.port, &format!("{own}{path}"), "").status, 404, "a capability opens {path}");
     }

@@ -66,6 +66,7 @@ fn i12_1_a_response_is_a_list_of_items_with_counts() {
         (&item["content"][0]["type"], &item["content"][0]["text"]),
         (&json!("output_text"), &json!("Hi Ann."))
     );
+    assert_eq!((&told["metadata"], &told["instructions"]), (&json!({"a": "b"}), &json!("Be brief.")));
     let usage = &told["usage"];
     assert_eq!(
         (&usage["input_tokens"], &usage["output_tokens"], &usage["total_tokens"]),
@@ -87,6 +88,7 @@ fn i12_1_a_response_is_a_list_of_items_with_counts() {
         let (status, told, answer) = post(&gateway, RESPONSES, "", &next);
         assert_eq!(status, 200, "{}", answer.body);
         assert_ne!(told["id"], last);
+        assert_eq!((&told["metadata"], &told["instructions"]), (&json!({}), &Value::Null));
         last = told["id"].clone();
         let messages = server.requests(n)[n - 1]["body"]["messages"].clone();
         assert_eq!(messages.as_array().unwrap().len(), 2 * n, "{messages}");
@@ -104,10 +106,13 @@ fn i12_1_a_response_is_a_list_of_items_with_counts() {
 #[test]
 fn i12_1_a_stream_of_a_response_tells_items_in_order() {
     let (_server, gateway) = with_model(vec![texts(&["Hi ", "Ann."])]);
-    let events = streamed(
-        &gateway,
-        asks(json!([{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}])),
-    );
+    let mut asked =
+        asks(json!([{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}]));
+    merge(&mut asked, &json!({"instructions": "Be brief.", "metadata": {"mine": "7"}}));
+    let events = streamed(&gateway, asked);
+    for whole in events.iter().filter_map(|event| event.get("response")) {
+        assert_eq!((&whole["metadata"]["mine"], &whole["instructions"]), (&json!("7"), &json!("Be brief.")));
+    }
     let names = kinds(&events);
     let deltas = names.iter().filter(|name| **name == "output_text.delta").count();
     assert!(deltas >= 1);

@@ -146,8 +146,14 @@ impl Asked<'_> {
         let allowed = config.strings("gateway.controlUi.allowedOrigins");
         let path = path::plain(&head.target);
         let route = find(self.routes, &head.method, path.as_deref(), &config);
-        // A page of the canvas has an origin of its own, and its address is what it shows.
-        if !route.as_ref().is_ok_and(|route| matches!(route.auth, Auth::Page | Auth::Canvas)) {
+        // A page of the canvas has an origin of its own; what it shows is its address, where a capability stands.
+        let shows_address = || path.as_deref().is_some_and(|path| canvas::capability(path).is_some());
+        let is_any_page = |route: &&Route| match route.auth {
+            Auth::Page => true,
+            Auth::Canvas => shows_address(),
+            _ => false,
+        };
+        if !route.as_ref().is_ok_and(is_any_page) {
             origin::check(head, &allowed, &shared.own_names).map_err(|text| Refusal::new(403, text))?;
         }
         let route = route?;

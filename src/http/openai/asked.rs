@@ -24,6 +24,8 @@ pub struct Asked {
     pub wanted: Map<String, Value>,
     pub max_tokens: Option<u64>,
     pub thinking: Option<Thinking>,
+    /// What the answer repeats, by its names.
+    pub repeated: Map<String, Value>,
     /// Bytes of the request, as many as were read.
     pub size: usize,
     /// Canonical key.
@@ -49,6 +51,7 @@ impl Asked {
             wanted: settings::wanted(map)?,
             max_tokens: None,
             thinking: None,
+            repeated: Map::new(),
             size: 0,
             session: String::new(),
             ages: false,

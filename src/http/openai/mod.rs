@@ -39,7 +39,8 @@ struct Api {
     input: &'static str,
     /// Takes the texts out of the body, for they may be large.
     read: fn(&mut Map<String, Value>, &mut Asked) -> Judged<()>,
-    writer: fn(&Asked) -> Result<Box<dyn Writer>>,
+    /// Takes what the answer repeats out of what was asked.
+    writer: fn(&mut Asked) -> Result<Box<dyn Writer>>,
     /// Whether the mark `[DONE]` ends a stream that failed too.
     marks_failure: bool,
 }
@@ -70,7 +71,7 @@ fn serve(mut exchange: Exchange, api: &Api) -> Result<()> {
         if asked.streams && !exchange.out.reserve() {
             return Err(refusal(503, "too many streams are open at the moment").with("Retry-After", "1"));
         }
-        let writer = (api.writer)(&asked).map_err(Refusal::from)?;
+        let writer = (api.writer)(&mut asked).map_err(Refusal::from)?;
         Ok((turn::ask(&exchange, &mut asked, api)?, asked, writer))
     });
     match begun {

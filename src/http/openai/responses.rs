@@ -37,8 +37,14 @@ fn read(map: &mut Map<String, Value>, asked: &mut Asked) -> Judged<()> {
         form.into_iter().for_each(|form| asked.wanted.put("response_format", as_in_chat(form)));
     }
     asked.tools = settings::tools(map, &mut asked.wanted)?;
+    match map.remove("metadata") {
+        None | Some(Value::Null) => {}
+        Some(metadata @ Value::Object(_)) => asked.repeated.put("metadata", metadata),
+        Some(_) => return Err(wrong("`metadata` must be an object.", "metadata")),
+    }
     text(map, "instructions")?;
     if let Some(Value::String(instructions)) = map.remove("instructions") {
+        asked.repeated.put("instructions", instructions.as_str());
         asked.talk.system(instructions);
     }
     match map.remove("input").filter(|value| !value.is_null()) {
@@ -96,14 +102,17 @@ struct Response {
 }
 
 impl Response {
-    fn of(asked: &Asked) -> Result<Response> {
-        let base = json!({
+    fn of(asked: &mut Asked) -> Result<Response> {
+        let mut base = json!({
             "id": (name_of_answer(&asked.answer)?), "object": "response", "created_at": (clock::now_ms() / 1000),
             "status": "in_progress", "error": null, "incomplete_details": null, "instructions": null,
             "max_output_tokens": asked.max_tokens, "metadata": {}, "model": asked.model, "output": [],
             "parallel_tool_calls": true, "previous_response_id": asked.previous, "temperature": null, "tool_choice": "auto",
             "tools": [], "top_p": null, "usage": null,
         });
+        if let Some(map) = base.as_object_mut() {
+            map.extend(std::mem::take(&mut asked.repeated));
+        }
         let message_id = format!("msg_{}", ids::hex(16)?);
         Ok(Response { base, message_id, text: None, done: Vec::new(), number: 0 })
     }
