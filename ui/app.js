@@ -1,5 +1,5 @@
 // The page begins here: theme, connection, navigation, and one module a page, loaded when it is first opened.
-import { h, fill, add, icon, iconButton, select, button, toast, mark, confirm } from './dom.js';
+import { h, fill, add, icon, iconButton, select, button, toast, mark, mayBeLost, ENTERED } from './dom.js';
 import { wire } from './wire.js';
 import * as outbox from './outbox.js';
 import { deviceToken, fromAddress } from './identity.js';
@@ -97,14 +97,14 @@ function badge(id, n, kind) {
 }
 
 /** What is being edited and would be lost, in words: each page that edits says so itself, a dialog by what was typed into it. */
-const unsaved = () => (document.querySelector('dialog[open][data-touched]') ? 'What you entered is not saved.' : page?.handle?.unsaved?.() || '');
+const unsaved = () => (document.querySelector('dialog[open][data-touched]') ? ENTERED : page?.handle?.unsaved?.() || '');
 let asking = false;
 
 async function mayLeave() {
   const words = unsaved();
   if (!words) return true;
   asking = true;
-  const sure = await confirm('Leave without saving?', `${words} It is lost if you go on.`, 'Leave');
+  const sure = await mayBeLost(words);
   asking = false;
   if (sure) {
     page?.handle?.discard?.();

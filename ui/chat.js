@@ -166,6 +166,7 @@ class Chat {
     this.live = h('div.live');
     this.thread.append(this.live);
     this.place();
+    for (const run of this.runs.values()) this.does(run, run.what);
     this.approvals.look(this.results);
     for (const e of this.late?.splice(0) || []) this.wrote(e);
     this.late = null;
@@ -184,7 +185,9 @@ class Chat {
   }
 
   agentName() {
-    const id = this.info?.key?.split(':')[1] || this.start?.agentsList?.defaultId;
+    const first = this.start?.agentsList?.defaultId || wire.hello?.snapshot?.sessionDefaults?.defaultAgentId;
+    // Before the conversation is here its key says whose it is, or that it is the first agent's.
+    const id = (this.info?.key || this.key)?.match(/^agent:([^:]+):/)?.[1] || first;
     const agent = this.start?.agentsList?.agents?.find((a) => a.id === id);
     return agent?.identity?.name || agent?.name || id || 'your agent';
   }
@@ -238,8 +241,9 @@ class Chat {
     let run = this.runs.get(id);
     if (!run && this.live && !this.over.has(id)) {
       const text = h('div.md');
-      const line = h('p.working', null, h('span.dots', null, h('i'), h('i'), h('i')), h('span', null, `${this.agentName()} is working`));
+      const line = h('p.working', null, h('span.dots', null, h('i'), h('i'), h('i')), h('span'));
       run = { id, text, line, node: h('article.message.assistant.running', { 'aria-busy': 'true' }, text, line) };
+      this.does(run, 'is working');
       this.runs.set(id, run);
       this.live.prepend(run.node);
       this.status.textContent = `${this.agentName()} is working`;
@@ -247,6 +251,12 @@ class Chat {
       this.toEnd();
     }
     return run;
+  }
+
+  /** What the agent does in it; its name may be known only later. */
+  does(run, what) {
+    run.what = what;
+    run.line.lastChild.textContent = `${this.agentName()} ${what}`;
   }
 
   /** What was said so far stands in the transcript; the run goes on. */
@@ -292,15 +302,24 @@ class Chat {
       const text = e.state === 'aborted' ? 'Stopped.' : e.errorMessage || 'It failed.';
       // Unless what it had said by then says so, which may be told a moment later too.
       if (!isDropped && !this.notes.has(e.runId)) {
-        const note = h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text);
+        const told = this.toldLast(text);
+        const note = told || h('div.outcome', { class: e.state === 'error' ? 'bad' : '', role: 'status' }, e.state === 'error' && icon('warn'), text);
         this.notes.set(e.runId, note);
-        this.live.before(note);
+        if (!told) this.live.before(note);
       }
       this.status.textContent = text;
     }
     if (!this.runs.size) this.waiting.clear();
     this.list.soon();
     this.toEnd();
+  }
+
+  /** What stands last and says this end already: messages that were answered together end together, each by its own run. */
+  toldLast(text) {
+    const last = this.live.previousElementSibling;
+    if (![...this.notes.values()].includes(last)) return null;
+    const says = last.matches('.outcome') ? last : [...last.querySelectorAll('.outcome')].at(-1);
+    return says?.textContent === text ? last : null;
   }
 
   /** Shows an answer unless the transcript has told of it meanwhile. */
@@ -317,7 +336,7 @@ class Chat {
     if (e.stream === 'lifecycle' && e.data.phase === 'fallback') toast(`${e.data.from} failed, ${e.data.to} takes over: ${e.data.reason || ''}`);
     if (e.stream === 'tool' && e.data.phase === 'start') {
       const run = this.run(e.runId);
-      if (run) run.line.lastChild.textContent = `${this.agentName()} uses ${e.data.name}`;
+      if (run) this.does(run, `uses ${e.data.name}`);
     }
     if (e.stream === 'lifecycle' && ['end', 'error'].includes(e.data.phase)) setTimeout(() => this.end(e.runId), 1500);
   }
@@ -360,9 +379,18 @@ class Chat {
     fill(this.meta,
       select(models, chosen || standard, (id) => patch({ model: id === standard ? null : id }), { 'aria-label': 'Model', title: 'Model' }),
       select(LEVELS.map((l) => [l, l === 'off' ? 'no thinking' : `thinking: ${l}`]), level,
-        (l) => patch({ thinkingLevel: l }), { 'aria-label': 'Thinking', title: 'How much the model reasons' }),
+        async (l) => { await patch({ thinkingLevel: l }); if (l !== 'off') this.tellEffect(); }, { 'aria-label': 'Thinking', title: 'How much the model reasons' }),
       window > 0 && h('span.window', { title: `${used} of ${window} tokens of the model’s window` },
         h('meter', { min: 0, max: window, high: window * 0.8, value: used, 'aria-label': 'Window in use' }), `${count(used)} / ${count(window)}`));
+  }
+
+  /** Says where a level of thinking comes to nothing, or to less. */
+  async tellEffect() {
+    const id = this.meta.querySelector('select').value;
+    const { models } = await wire.call('models.list', { includeDetails: true }).catch(() => ({ models: [] }));
+    const model = models.find((m) => `${m.provider}/${m.id}` === id);
+    const note = model && (model.reasoning ? model.thinkingNote : `${id} is not marked as a model that reasons, so this counts with other models.`);
+    if (note) toast(note);
   }
 
   scrolled() {

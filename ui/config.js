@@ -18,6 +18,8 @@ class Settings {
   constructor(root, app) {
     this.app = app;
     this.changes = new Map();
+    /** By its name what was typed and is no value: its words, and why. */
+    this.wrong = new Map();
     this.text = null;
     this.section = null;
     this.form = button('Form', () => app.go('config'), { role: 'tab', id: 'tab-form', 'aria-controls': 'config-body' });
@@ -45,7 +47,7 @@ class Settings {
     if (!this.now || this.saving) return;
     const now = await wire.call('config.get').catch(() => null);
     if (!now || now.hash === this.now.hash) return;
-    if (!this.changes.size && this.text === null) {
+    if (!this.unsaved()) {
       this.now = now;
       return this.show(this.tab);
     }
@@ -126,19 +128,23 @@ class Settings {
     const written = at(this.now.parsed, path);
     const value = this.changes.has(name) ? this.changes.get(name).value : written;
     const id = `s-${name}`;
-    const set = (next) => {
-      if (same(next, written)) this.changes.delete(name);
+    const isChanged = () => this.changes.has(name) || this.wrong.has(name);
+    const set = (next, wrong) => {
+      this.wrong.delete(name);
+      if (wrong) this.wrong.set(name, wrong);
+      // Nor is what was right before that a value that anybody wants.
+      if (wrong || same(next, written)) this.changes.delete(name);
       else this.changes.set(name, { path, value: next, written });
-      row.classList.toggle('changed', this.changes.has(name));
+      row.classList.toggle('changed', isChanged());
       this.drawBar();
     };
-    const input = control(schema, value, set, this.schema.uiHints?.[name]?.sensitive);
+    const input = control(schema, value, set, this.schema.uiHints?.[name]?.sensitive, this.wrong.get(name));
     input.id = id;
     input.setAttribute('aria-describedby', `${id}-h`);
     const reset = value !== undefined && button('Take out', () => { set(undefined); row.replaceWith(this.setting(path, schema, isFull)); }, { class: 'quiet', title: 'The default holds again' });
     const standard = schema.default !== undefined ? `Default: ${JSON.stringify(schema.default)}` : '';
     const unit = schema.unit ? ` In ${schema.unit}.` : '';
-    const row = h('div.setting', { class: this.changes.has(name) ? 'changed' : null },
+    const row = h('div.setting', { class: isChanged() ? 'changed' : null },
       h('div', null, h('label.name', { for: id }, isFull ? name : path.at(-1)),
         h('p.hint', { id: `${id}-h` }, [schema.description && `${schema.description}.`, unit, standard].filter(Boolean).join(' '))),
       h('div.control', null, input, reset));
@@ -147,16 +153,20 @@ class Settings {
 
   unsaved() {
     if (this.text !== null) return 'The text was changed.';
-    return this.changes.size ? `${this.changes.size} ${this.changes.size === 1 ? 'setting is' : 'settings are'} changed.` : '';
+    const n = this.edited();
+    return n ? `${n} ${n === 1 ? 'setting is' : 'settings are'} changed.` : '';
   }
+
+  edited = () => this.changes.size + this.wrong.size;
 
   discard() {
     this.changes.clear();
+    this.wrong.clear();
     this.text = null;
   }
 
   drawBar() {
-    const n = this.tab === 'text' ? Number(this.text !== null) : this.changes.size;
+    const n = this.tab === 'text' ? Number(this.text !== null) : this.edited();
     this.bar.hidden = !n;
     if (!n) return;
     fill(this.bar, h('p', { role: 'status' }, this.tab === 'text' ? 'The text was changed.' : `${n} ${n === 1 ? 'setting' : 'settings'} changed.`),
@@ -166,6 +176,10 @@ class Settings {
 
   /** What the file would be, and what the gateway would do: then it is written, or not. */
   async review(force) {
+    if (this.tab === 'form' && this.wrong.size) {
+      const lines = [...this.wrong].map(([name, { why }]) => h('div.outcome.bad', { role: 'alert' }, icon('warn'), h('span', null, h('b', null, name), ` ${why}`)));
+      return dialog('This cannot be written', lines, [['Back', null, 'primary']]);
+    }
     const wants = this.tab === 'text' ? { raw: this.text } : { patch: JSON.stringify(patchOf(this.changes.values())) };
     let plan;
     try {
@@ -215,8 +229,9 @@ function patchOf(changes) {
   return patch;
 }
 
-/** What a setting is edited with, by its schema. */
-function control(schema, value, set, isSecret) {
+/** What a setting is edited with, by its schema. `wrong` was typed before and is no value. */
+function control(schema, value, set, isSecret, wrong) {
+  if (wrong) return json(schema, value, set, wrong);
   const type = Array.isArray(schema.type) ? schema.type.find((t) => t !== 'null') : schema.type;
   const standard = schema.default;
   if (schema.enum || type === 'boolean') {
@@ -241,17 +256,31 @@ function control(schema, value, set, isSecret) {
     area.value = (value || []).join('\n');
     return area;
   }
-  const area = h('textarea.code', { rows: value === undefined ? 2 : Math.min(12, JSON.stringify(value, null, 2).split('\n').length), spellcheck: 'false', placeholder: type === 'array' ? '[ ]' : '{ }',
+  return json(schema, value, set);
+}
+
+/** What only its text can say. What is no JSON is no value, but kept. */
+function json(schema, value, set, wrong) {
+  const text = wrong?.text ?? (value === undefined ? '' : JSON.stringify(value, null, 2));
+  const show = (why) => {
+    area.setCustomValidity(why);
+    area.setAttribute('aria-invalid', String(Boolean(why)));
+  };
+  const area = h('textarea.code', { rows: Math.min(12, Math.max(2, text.split('\n').length)), spellcheck: 'false', placeholder: [schema.type].flat().includes('array') ? '[ ]' : '{ }',
     oninput: () => {
-      area.setCustomValidity('');
+      let next;
       try {
-        set(area.value.trim() ? JSON.parse(area.value) : undefined);
+        next = area.value.trim() ? JSON.parse(area.value) : undefined;
       } catch (e) {
-        area.setCustomValidity(`Not JSON: ${e.message}`);
+        const why = `is no JSON: ${e.message}`;
+        show(why);
+        return set(undefined, { text: area.value, why });
       }
-      area.setAttribute('aria-invalid', String(!area.validity.valid));
+      show('');
+      set(next);
     } });
-  area.value = value === undefined ? '' : JSON.stringify(value, null, 2);
+  area.value = text;
+  if (wrong) show(wrong.why);
   return area;
 }
 

@@ -1,7 +1,7 @@
 // What becomes of commands that wait for somebody's word, told at the calls that asked for them.
 import { wire } from './wire.js';
 
-const WORDS = { 'allow-once': 'allowed', 'allow-always': 'allowed', deny: 'denied', waits: 'waits for your approval' };
+const WORDS = { late: 'was not answered in time', unknown: 'asked for approval', 'allow-once': 'allowed', 'allow-always': 'allowed', deny: 'denied', waits: 'waits for your approval' };
 
 export function approvals() {
   /** By the id of what was asked: a decision, or that it waits. */
@@ -15,7 +15,7 @@ export function approvals() {
     for (const { approval, state, node } of calls.values()) {
       if (!approval) continue;
       const decision = known.get(approval.id);
-      state.textContent = WORDS[decision ?? 'waits'] || 'was not answered in time';
+      state.textContent = WORDS[decision ?? 'waits'] || WORDS.unknown;
       node.classList.toggle('done', /^allow/.test(decision));
       node.classList.toggle('bad', decision === 'deny');
     }
@@ -28,7 +28,9 @@ export function approvals() {
     if (!past) return;
     for (const one of past.items) known.set(one.id, one.decision || 'late');
     for (const one of waiting) known.set(one.id, 'waits');
-    for (const { approval } of open()) if (!waiting.some((one) => one.id === approval.id)) known.set(approval.id, 'late');
+    // The gateway knows of its own time only: of what was asked before its start it does not say what came of it.
+    const isTold = (id) => waiting.some((one) => one.id === id) || past.items.some((one) => one.id === id);
+    for (const { approval } of open()) if (!isTold(approval.id)) known.set(approval.id, 'unknown');
     tell();
     // One whose time is over is told by nobody.
     const next = Math.min(...open().map((call) => call.approval.until || Infinity));

@@ -133,17 +133,30 @@ export async function attempt(work, done) {
   }
 }
 
+/** Asks whether what is being edited, told in these words, may be lost. */
+export const mayBeLost = (words) => confirm('Leave without saving?', `${words} It is lost if you go on.`, 'Leave');
+export const ENTERED = 'What you entered is not saved.';
+
 /** A modal dialog. `actions` are [label, value, class, may]; gives the value chosen, or null. While `may` says no it stays open. */
 export function dialog(title, body, actions) {
   return new Promise((resolve) => {
     let chosen = null;
+    const id = `d${++fields}`;
     const make = ([label, value, kind, may]) =>
       button(label, async () => { if (may && !await may()) return; chosen = value; box.close(); }, { class: kind || '' });
-    const box = h('dialog', { 'aria-labelledby': 'dialog-title' },
-      h('h2', { id: 'dialog-title' }, title), h('div.dialog-body', null, body),
+    const box = h('dialog', { 'aria-labelledby': id },
+      h('h2', { id }, title), h('div.dialog-body', null, body),
       h('div.actions', null, actions.map(make)));
     box.addEventListener('close', () => { box.remove(); resolve(chosen); });
     box.addEventListener('input', () => { box.dataset.touched = ''; });
+    // By the key too, for a browser may close at the second Escape without having asked.
+    const given = async (e) => {
+      if (!('touched' in box.dataset)) return;
+      e.preventDefault();
+      if (await mayBeLost(ENTERED)) box.close();
+    };
+    box.addEventListener('cancel', (e) => { if (e.target === box) given(e); });
+    box.addEventListener('keydown', (e) => { if (e.key === 'Escape' && !e.isComposing) given(e); });
     document.body.append(box);
     box.showModal();
   });
@@ -156,7 +169,10 @@ export const confirm = (title, text, label, kind = 'danger') =>
 export async function ask(title, label, value, action = 'Save', hint) {
   const input = h('input', { value: value || '', autofocus: true });
   input.addEventListener('keydown', (e) => {
-    if (e.key === 'Enter') input.closest('dialog').querySelector('.actions .primary').click();
+    if (e.key !== 'Enter' || e.isComposing) return;
+    // Whatever has the focus behind the dialog is not pressed by the same key.
+    e.preventDefault();
+    input.closest('dialog').querySelector('.actions .primary').click();
   });
   const said = await dialog(title, field(label, input, hint), [['Cancel', null], [action, true, 'primary']]);
   return said ? input.value.trim() : null;

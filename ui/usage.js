@@ -45,9 +45,21 @@ function draw(body, usage, span) {
       card('By agent', table(['Agent', 'Tokens', 'Cost'], (aggregates.byAgent || []).map((a) =>
         [a.agentId, count(a.totals.totalTokens), money(a.totals.totalCost)]))),
       card('Tools', table(['Tool', 'Calls'], (aggregates.tools?.tools || []).map((t) => [t.name, count(t.count)])))),
-    card('By conversation', table(['Conversation', 'Model', 'Tokens', 'Cost'], [...sessions].filter((s) => s.usage)
-      .sort((a, b) => b.usage.totalCost - a.usage.totalCost || b.usage.totalTokens - a.usage.totalTokens).slice(0, 50).map((s) =>
-        [h('a', { href: `#/chat/${encodeURI(s.key)}` }, s.label || s.key.replace(/^agent:/, '')), s.model || '', count(s.usage.totalTokens), money(s.usage.totalCost)]))));
+    card('By conversation', table(['Conversation', 'Model', 'Tokens', 'Cost'], conversations(sessions).slice(0, 50).map((s) =>
+      [s.key ? h('a', { href: `#/chat/${encodeURI(s.key)}` }, s.label || s.key.replace(/^agent:/, '')) : s.label, s.model || '', count(s.usage.totalTokens), money(s.usage.totalCost)]))));
+}
+
+/** The dearest first. Those of single requests by HTTP, which no list tells, are one. */
+function conversations(sessions) {
+  const [all, single] = [[], []];
+  for (const s of sessions) if (s.usage) (/^agent:[^:]+:(openai|openresponses):[^:]+$/.test(s.key) ? single : all).push(s);
+  const sum = (name) => single.reduce((n, s) => n + (s.usage[name] || 0), 0);
+  const models = [...new Set(single.map((s) => s.model || ''))];
+  if (single.length) {
+    all.push({ label: `Requests by HTTP (${single.length})`, model: models.length === 1 ? models[0] : '',
+      usage: { totalTokens: sum('totalTokens'), totalCost: sum('totalCost') } });
+  }
+  return all.sort((a, b) => b.usage.totalCost - a.usage.totalCost || b.usage.totalTokens - a.usage.totalTokens);
 }
 
 function table(heads, rows) {

@@ -1,8 +1,8 @@
 //! `/think`, `/verbose`, `/reasoning`. On the state thread.
 use super::{At, Reply, entry, model, put, set_member, wrong};
 use crate::error::Result;
-use crate::models::compat::ThinkingFormat;
-use crate::models::provider::{Api, Provider, Thinking};
+use crate::models::compat;
+use crate::models::provider::{Provider, Thinking};
 use crate::slash::levels::{
     reasoning_shown, reasoning_word, thinking, thinking_word, verbose_word, verbosity,
 };
@@ -38,14 +38,7 @@ fn effect(provider: Option<&Provider>, model: &str) -> String {
     let Some(provider) = provider.filter(|p| p.reasoning) else {
         return format!(" {model} is not marked as a model that reasons, so this counts with other models.");
     };
-    match provider.compat.thinking {
-        _ if provider.api != Api::OpenAiCompletions || provider.effort => String::new(),
-        ThinkingFormat::Nested => String::new(),
-        ThinkingFormat::Effort => format!(
-            " The server of {model} is not told: if it takes reasoning_effort, set compat.supportsReasoningEffort of the model to true."
-        ),
-        _ => format!(" The server of {model} is told on or off only."),
-    }
+    compat::untold(provider).map(|note| format!(" {note}")).unwrap_or_default()
 }
 
 pub fn verbose(state: &mut State, at: &At, args: &str) -> Result<Reply> {

@@ -10,7 +10,7 @@ use crate::methods::system::process;
 use crate::models::catalogue;
 use crate::models::resolve::CONTEXT_WINDOW;
 use crate::protocol::frame::Payload;
-use crate::sessions::{Entry, Kept};
+use crate::sessions::{Entry, Kept, passing};
 use crate::state::State;
 use crate::state::event::Answer;
 use crate::state::health as snapshot;
@@ -108,7 +108,8 @@ fn summary(
     let window = |agent: &str| window_of(&config, agents.model(agent).as_deref());
     let shown = |rows: &mut dyn Iterator<Item = &Row>| -> Vec<Value> {
         let row = |(agent, kept): &Row| session_row(agent, kept.key(), &kept.open(), window(agent), now);
-        rows.take(RECENT).map(row).collect()
+        let is_told = |(_, kept): &&Row| passing::family(kept.key()).is_none();
+        rows.filter(is_told).take(RECENT).map(row).collect()
     };
     let by_agent: Vec<Value> = paths
         .iter()

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::json::{Put, json};
 use crate::models::catalogue;
 use crate::models::catalogue::Listed;
+use crate::models::compat;
 use crate::models::provider::Provider;
 use crate::protocol::frame::Payload;
 use crate::state::shared::Shared;
@@ -87,6 +88,9 @@ fn details(shared: &Shared, config: &Config, listed: &Listed) -> Vec<(String, Va
     let mut members = vec![("available", available.into()), ("supportsTools", tools.into())];
     if provider.is_some() && !available {
         members.push(("unavailableReason", "missing-auth".into()));
+    }
+    if let Some(note) = provider.as_ref().filter(|provider| provider.reasoning).and_then(compat::untold) {
+        members.push(("thinkingNote", note.into()));
     }
     if let Some(alias) = tags.iter().find_map(|tag| tag.strip_prefix("alias:")) {
         members.push(("alias", alias.into()));

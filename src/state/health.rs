@@ -7,6 +7,7 @@ use crate::deliveries::Stage;
 use crate::heartbeat::Beat;
 use crate::json::{Put, json};
 use crate::metrics::{self, Metric};
+use crate::sessions::passing;
 use crate::state::State;
 use crate::state::shared::Shared;
 use crate::threads;
@@ -186,6 +187,10 @@ fn sessions(state: &State, agent: &str) -> Value {
     let (mut newest, mut count): (Vec<(&str, u64)>, usize) = (Vec::new(), 0);
     for kept in index.iter().filter(|kept| kept.key() != "global" && kept.key() != "unknown") {
         count += 1;
+        // One of a single request is told to who searches.
+        if passing::family(kept.key()).is_some() {
+            continue;
+        }
         let at = newest.iter().position(|(_, at)| *at < kept.updated_at()).unwrap_or(newest.len());
         if at < RECENT {
             newest.insert(at, (kept.key(), kept.updated_at()));

@@ -17,7 +17,7 @@ fn has_answer(page: &mut Page, text: &str) {
 }
 
 /// What is waited for afterwards is there anew.
-fn reload(page: &mut Page) {
+pub fn reload(page: &mut Page) {
     page.eval("document.body.replaceChildren()");
     page.reload();
 }
@@ -182,6 +182,34 @@ fn i12_4_messages_that_are_answered_together_have_one_line() {
     world.quiet();
 }
 
+/// Who stops what was answered together is told so once.
+#[test]
+fn i12_4_messages_that_are_answered_together_are_stopped_once() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(vec![held("One"), held("Both")], json!({}));
+    let stop = "[...document.querySelectorAll('button')].find((b) => b.getAttribute('aria-label')?.startsWith('Stop the answer')).click()";
+    world.say("first");
+    world.page.wait("document.querySelector('.message.running')?.textContent.includes('One')");
+    world.say("q1");
+    world.say("q2");
+    world.page.wait("document.querySelectorAll('.message.user.waiting').length === 2");
+    world.page.eval(stop);
+    world.page.wait("document.querySelector('.message.running')?.textContent.includes('Both')");
+    world.page.eval(stop);
+    world.page.wait("document.querySelector('.thread').textContent.includes('BothStopped.')");
+    world.page.wait("!document.querySelector('.message.running')");
+    // What is told of the second one comes by then.
+    std::thread::sleep(Duration::from_millis(700));
+    let told = "[...document.querySelectorAll('.thread .outcome')].map((e) => e.textContent)";
+    assert_eq!(world.page.eval(told), json!(["Stopped.", "Stopped."]));
+    let thread = world.page.eval(THREAD);
+    reload(&mut world.page);
+    world.page.wait(&format!("JSON.stringify({THREAD}) === JSON.stringify({thread})"));
+    world.quiet();
+}
+
 /// Every editor: by links, by its own tabs, by leaving the page.
 #[test]
 fn i12_4_unsaved_work_is_not_left_without_a_question() {
@@ -234,9 +262,21 @@ fn i12_4_unsaved_work_is_not_left_without_a_question() {
     page.eval("location.hash = '/cron'");
     page.press_button("New job…");
     page.click("dialog input");
+    page.key("Escape");
+    page.wait("!document.querySelector('dialog')");
+    page.press_button("New job…");
+    page.click("dialog input");
     page.typed("water the plants");
     assert_eq!(page.eval(leaves), json!(true), "a dialog with words in it");
-    page.press_button("Cancel");
+    for _ in 0..2 {
+        page.key("Escape");
+        page.wait("document.querySelectorAll('dialog').length === 2");
+        page.press_button("Cancel");
+        page.wait("document.querySelectorAll('dialog').length === 1 && document.querySelector('dialog input').value === 'water the plants'");
+    }
+    page.key("Escape");
+    page.press_button("Leave");
+    page.wait("!document.querySelector('dialog')");
     page.eval("location.hash = '/chat'");
     page.click(".composer textarea");
     page.typed("half a thought");
@@ -289,6 +329,11 @@ fn i12_4_a_call_tells_what_was_decided_about_it() {
     reload(&mut world.page);
     states(&mut world.page, json!(["allowed", "denied"]));
     world.page.picture("chat-decided");
+    // Of what was asked before its start the gateway does not know what came of it.
+    world.gateway.kill();
+    world.gateway.restart();
+    reload(&mut world.page);
+    states(&mut world.page, json!(["asked for approval", "asked for approval"]));
     world.quiet();
 }
 

@@ -1,4 +1,5 @@
 //! What users met and was mended: places of notes, changes to review, words that look like the gateway's.
+use super::kept::reload;
 use super::*;
 
 /// A note covers nothing that is used: neither the bar that saves nor the line that is written in.
@@ -35,6 +36,157 @@ fn i12_4_notes_cover_nothing_that_is_used() {
         world.page.press_button("Dismiss");
         world.page.wait("!document.querySelector('.toast')");
     }
+    world.quiet();
+}
+
+/// What is no value of a setting is kept as it was typed, asked about, and not passed over by a review.
+#[test]
+fn i12_4_what_is_no_json_in_a_setting_is_not_lost() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(vec![], json!({"agents": {"list": [{"id": "main"}]}}));
+    let page = &mut world.page;
+    let find = |page: &mut Page| {
+        page.click("#config-body input[type=search]");
+        page.eval("document.querySelector('#config-body input[type=search]').select()");
+        page.typed("agents.list");
+        page.wait("document.getElementById('s-agents.list')");
+    };
+    let types = |page: &mut Page, text: &str| {
+        page.eval(&format!(
+            "(() => {{ const t = document.getElementById('s-agents.list'); t.value = {}; t.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()",
+            json!(text)
+        ));
+    };
+    let half = r#"[{"id": "main"}, {"id": "oops""#;
+    page.eval("location.hash = '/config'");
+    find(page);
+    types(page, r#"[{"id": "main"}, {"id": "other"}]"#);
+    types(page, half);
+    page.wait_text("1 setting changed.");
+    page.press_button("Review and save…");
+    page.wait("document.querySelector('dialog')?.textContent.includes('agents.list is no JSON')");
+    page.press_button("Back");
+    page.wait("!document.querySelector('dialog')");
+    page.click("#nav a[data-page=logs]");
+    page.wait("document.querySelector('dialog')?.textContent.includes('1 setting is changed.')");
+    page.press_button("Cancel");
+    page.wait("!document.querySelector('dialog')");
+    // It is there after a look at another section.
+    page.press_button("channels");
+    page.wait("!document.getElementById('s-agents.list')");
+    find(page);
+    let stands = "(() => { const t = document.getElementById('s-agents.list'); return [t.value, t.getAttribute('aria-invalid')]; })()";
+    assert_eq!(page.eval(stands), json!([half, "true"]));
+    types(page, r#"[{"id": "main"}, {"id": "oops"}]"#);
+    assert_eq!(page.eval(stands)[1], "false");
+    page.press_button("Review and save…");
+    page.wait("document.querySelector('dialog .diff .new')");
+    page.wait("document.querySelector('dialog .diff').textContent.includes('oops') && !document.querySelector('dialog .diff').textContent.includes('other')");
+    page.press_button("Back");
+    types(page, half);
+    page.press_button("Discard");
+    page.wait("document.querySelector('.savebar').hidden");
+    world.quiet();
+}
+
+/// The name of who answers is told from the first moment, also before the conversation is there.
+#[test]
+fn i12_4_who_works_is_named_after_a_reload() {
+    if !is_wanted(true) {
+        return;
+    }
+    let text = |words: &str| model::Step::Text(words.into());
+    let slow = model::Reply::Stream(vec![
+        text("One"),
+        model::Step::Gate,
+        text(" two"),
+        model::Step::Gate,
+        model::Step::Done,
+    ]);
+    let mut world = World::new(vec![slow], json!({"agents": {"list": [{"id": "main", "name": "Nova"}]}}));
+    world.say("count");
+    world.page.wait("document.querySelector('.message.running')?.textContent.includes('One')");
+    // The answer goes on while the conversation is still asked for.
+    let slowly = "window.told = []; new MutationObserver(() => { const line = document.querySelector('.working')?.textContent; if (line && !window.told.includes(line)) window.told.push(line); }).observe(document, { childList: true, subtree: true, characterData: true }); \
+        const send = WebSocket.prototype.send; window.held = []; WebSocket.prototype.send = function (text) { if (String(text).includes('\"chat.startup\"')) window.held.push(() => send.call(this, text)); else send.call(this, text); };";
+    world.page.cdp("Page.addScriptToEvaluateOnNewDocument", json!({"source": slowly}));
+    reload(&mut world.page);
+    world.page.wait("window.held?.length === 1");
+    world.model.release();
+    world.page.wait("document.querySelector('.message.running')?.textContent.includes('One two')");
+    world.page.eval("window.held[0]()");
+    world.page.wait("document.querySelector('.message.running') && document.querySelector('.message.user')");
+    assert_eq!(world.page.eval("window.told"), json!(["main is working", "Nova is working"]));
+    world.model.release();
+    world.page.wait("!document.querySelector('.message.running')");
+    world.quiet();
+}
+
+/// Where a level of thinking comes to nothing, that is said when it is chosen.
+#[test]
+fn i12_4_a_level_that_no_server_is_told_says_so() {
+    if !is_wanted(true) {
+        return;
+    }
+    let models = json!([{"id": "m", "name": "M"}, {"id": "r", "name": "R", "reasoning": true},
+        {"id": "t", "name": "T", "reasoning": true, "compat": {"supportsReasoningEffort": true}}]);
+    let mut world = World::new(vec![], json!({"models": {"providers": {"test": {"models": models}}}}));
+    let chooses = |page: &mut Page, what: &str, value: &str| {
+        page.wait(&format!("document.querySelector('select[aria-label={what}]')"));
+        page.eval(&format!("(() => {{ const s = document.querySelector('select[aria-label={what}]'); s.value = '{value}'; s.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"));
+    };
+    let chosen = |page: &mut Page, model: &str| {
+        chooses(page, "Model", model);
+        page.wait(&format!("document.querySelector('select[aria-label=Model]').value === '{model}'"));
+    };
+    let told = "[...document.querySelectorAll('.toast')].map((t) => t.textContent)";
+    chooses(&mut world.page, "Thinking", "low");
+    world.page.wait_text("test/m is not marked as a model that reasons");
+    world.page.press_button("Dismiss");
+    chosen(&mut world.page, "test/r");
+    chooses(&mut world.page, "Thinking", "high");
+    world.page.wait_text("set compat.supportsReasoningEffort of the model to true");
+    world.page.press_button("Dismiss");
+    chosen(&mut world.page, "test/t");
+    chooses(&mut world.page, "Thinking", "medium");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(world.page.eval(told), json!([]));
+    world.quiet();
+}
+
+/// Requests of programs that name no conversation are in no list of conversations; what they cost is told together.
+#[test]
+fn i12_4_requests_without_a_name_are_no_conversations() {
+    if !is_wanted(true) {
+        return;
+    }
+    let on = json!({"gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": true}}}}});
+    let mut world = World::new(vec![model::texts(&["hi"])], on);
+    world.say("hello");
+    world
+        .page
+        .wait("[...document.querySelectorAll('.message.assistant')].some((m) => m.dataset.text === 'hi')");
+    let asked = json!({"model": "openclaw", "messages": [{"role": "user", "content": "quick"}]});
+    for _ in 0..2 {
+        let (status, ..) = crate::http_openai::post(&world.gateway, crate::http_openai::CHAT, "", &asked);
+        assert_eq!(status, 200);
+    }
+    let status = Client::operator(&world.gateway, 4).ok("status", json!({}));
+    let keys =
+        |rows: &Value| rows.as_array().unwrap().iter().map(|row| row["key"].clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&status["sessions"]["recent"]), ["agent:main:main"]);
+    assert_eq!(keys(&status["sessions"]["byAgent"][0]["recent"]), ["agent:main:main"]);
+    assert_eq!(status["sessions"]["count"], 3);
+    world.go("overview");
+    world.page.wait("document.querySelector('section[aria-label=Lately] li')");
+    let lately =
+        "[...document.querySelectorAll('section[aria-label=Lately] li a')].map((a) => a.textContent)";
+    assert_eq!(world.page.eval(lately), json!(["main:main"]));
+    world.go("usage");
+    world.page.wait_text("Requests by HTTP (2)");
+    assert_eq!(world.page.eval("document.querySelector('main').textContent.includes('openai:')"), false);
     world.quiet();
 }
 

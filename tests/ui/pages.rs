@@ -27,6 +27,7 @@ fn i12_4_a_device_is_approved() {
     world.page.typed("Kitchen tablet");
     world.page.key("Enter");
     world.page.wait_text("Kitchen tablet");
+    assert_eq!(world.page.eval("document.querySelectorAll('dialog').length"), 0, "one key does one thing");
     world.quiet();
 }
 

@@ -2,6 +2,7 @@
 //! known of the usual ones.
 //!
 //! Pure. Made by `resolve`, used by `openai_body` and `messages`.
+use crate::models::provider::{Api, Provider};
 use serde_json::Value;
 
 /// How a server is told to reason or not to.
@@ -18,6 +19,19 @@ pub enum ThinkingFormat {
     Template,
     /// `reasoning: {effort}`
     Nested,
+}
+
+/// Why the server of a model that reasons is not told how much, or is told less than that.
+pub fn untold(provider: &Provider) -> Option<String> {
+    let model = format!("{}/{}", provider.id, provider.model);
+    match provider.compat.thinking {
+        _ if provider.api != Api::OpenAiCompletions || provider.effort => None,
+        ThinkingFormat::Nested => None,
+        ThinkingFormat::Effort => Some(format!(
+            "The server of {model} is not told: if it takes reasoning_effort, set compat.supportsReasoningEffort of the model to true."
+        )),
+        _ => Some(format!("The server of {model} is told on or off only.")),
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
