@@ -132,7 +132,7 @@ impl Process {
     fn read(&self, child: &Child, outputs: Vec<File>, deadline: Instant) -> bool {
         let ending = watch(child);
         let mut open: Vec<(usize, File)> = outputs.into_iter().enumerate().collect();
-        let (mut is_late, mut last) = (false, None);
+        let (mut is_late, mut last, mut has_ended) = (false, None, false);
         let mut buffer = vec![0; 64 << 10];
         loop {
             let now = Instant::now();
@@ -148,7 +148,8 @@ impl Process {
             let look = if ending.is_some() { until - now } else { LOOK.min(until - now) };
             let mut fds: Vec<PollFd> = Vec::with_capacity(3);
             fds.extend(open.iter().map(|(_, output)| PollFd::new(output, PollFlags::IN)));
-            if let Some(ending) = ending.as_ref().filter(|_| last.is_none()) {
+            // Also after it was killed: its pipes may close a moment before it has ended. Once it has, this is ready for ever.
+            if let Some(ending) = ending.as_ref().filter(|_| !has_ended) {
                 fds.push(PollFd::new(ending, PollFlags::IN));
             }
             let _ = crate::sys::poll(&mut fds, Some(look.max(Duration::from_millis(1))));
@@ -157,7 +158,7 @@ impl Process {
             open.retain_mut(|(place, output)| {
                 !ready.next().unwrap_or_default() || self.take(*place, output, &mut buffer)
             });
-            let has_ended = has_ended(child.id());
+            has_ended = has_ended || is_over(child.id());
             if has_ended && open.is_empty() {
                 return is_late;
             }
@@ -218,7 +219,7 @@ fn watch(_: &Child) -> Option<OwnedFd> {
 }
 
 /// Whether it has ended; it is not taken.
-fn has_ended(pid: u32) -> bool {
+fn is_over(pid: u32) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     let pid = Pid::from_raw(pid as i32);
     pid.is_some_and(|pid| waitid(WaitId::Pid(pid), options).is_ok_and(|status| status.is_some()))
