@@ -12,8 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// "picture".
-const PICTURE: &str = "cGljdHVyZQ==";
+/// "picture", which is good enough a film.
+const FILM: &str = "cGljdHVyZQ==";
+/// How a PNG and a JPEG begin.
+const PNG: &str = "iVBORw0KGgo=";
+const JPEG: &str = "/9j/4A==";
+/// "<script>".
+const SCRIPT: &str = "PHNjcmlwdD4=";
 const COMMANDS: &[&str] = &[
     "camera.list",
     "camera.snap",
@@ -85,12 +90,21 @@ fn answer_to(call: &Value) -> Value {
     let params: Value = serde_json::from_str(call["paramsJSON"].as_str().unwrap_or("null")).unwrap();
     let payload = match call["command"].as_str().unwrap() {
         "camera.list" => json!({"devices": [{"id": "c1", "name": "Back", "position": "back"}]}),
-        "camera.snap" => json!({"format": "jpg", "base64": PICTURE, "width": 4, "height": 3}),
-        "camera.clip" => json!({"format": "mp4", "base64": PICTURE, "durationMs": 3000, "hasAudio": true}),
-        "screen.record" => {
-            json!({"format": "../evil", "base64": PICTURE, "durationMs": 10, "fps": 10, "screenIndex": 0, "hasAudio": false})
+        "camera.snap" => {
+            let picture = match params["deviceId"].as_str() {
+                Some("odd") => SCRIPT,
+                Some("png") => PNG,
+                _ => JPEG,
+            };
+            json!({"format": "jpg", "base64": picture, "width": 4, "height": 3})
         }
-        "canvas.snapshot" => json!({"format": params["format"], "base64": PICTURE}),
+        "camera.clip" => json!({"format": "mp4", "base64": FILM, "durationMs": 3000, "hasAudio": true}),
+        "screen.record" => {
+            json!({"format": "../evil", "base64": FILM, "durationMs": 10, "fps": 10, "screenIndex": 0, "hasAudio": false})
+        }
+        "canvas.snapshot" => {
+            json!({"format": params["format"], "base64": (if params["format"] == "png" { PNG } else { JPEG })})
+        }
         "canvas.eval" => json!({"result": "a title"}),
         "system.run" => json!({"success": true, "exitCode": 0, "stdout": "x\n", "stderr": ""}),
         "location.get" => json!({"lat": 1.5, "lon": -2.25, "accuracyMeters": 12.4}),
@@ -216,6 +230,8 @@ fn i15_1_pictures_and_films_become_files_of_their_own() {
     for (args, count, end) in [
         (&["camera", "snap"][..], 2, "jpg"),
         (&["camera", "snap", "--facing", "back"], 1, "jpg"),
+        // By what it is, whatever the node calls it.
+        (&["camera", "snap", "--facing", "back", "--device-id", "png"], 1, "png"),
         (&["camera", "clip", "--duration", "2s"], 1, "mp4"),
         (&["screen", "record", "--no-audio"], 1, "mp4"),
         (&["canvas", "snapshot", "--format", "png"], 1, "png"),
@@ -226,10 +242,22 @@ fn i15_1_pictures_and_films_become_files_of_their_own() {
         for path in paths {
             assert!(path.is_absolute() && path.extension().unwrap() == end, "{args:?}: {path:?}");
             assert_eq!(path.parent(), Some(gateway.dir.as_path()), "in $TMPDIR, whatever the node says");
-            assert_eq!(std::fs::read(&path).unwrap(), b"picture");
+            let begin: &[u8] = match end {
+                "jpg" => b"\xff\xd8\xff\xe0",
+                "png" => b"\x89PNG\r\n\x1a\n",
+                _ => b"picture",
+            };
+            assert_eq!(std::fs::read(&path).unwrap(), begin);
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
     }
+    // What is no picture is none.
+    let files = || std::fs::read_dir(&gateway.dir).unwrap().count();
+    let before = files();
+    let args = ["nodes", "camera", "snap", "--facing", "back", "--device-id", "odd", "--node", "kitchen"];
+    let (status, told) = fails(&gateway, &args);
+    assert!(status == 1 && told.contains("something that is no picture (PNG, JPEG"), "{told}");
+    assert_eq!(files(), before);
     let named = gateway.dir.join("my film.mp4");
     let args = ["nodes", "screen", "record", "--node", "kitchen", "--out", named.to_str().unwrap()];
     assert_eq!(media(&out(&gateway, &args)), std::slice::from_ref(&named));

@@ -17,6 +17,7 @@ pub mod testing;
 mod web;
 
 use commands::{exec, process};
+pub use devices::media::kind as picture_kind;
 use devices::{canvas, nodes};
 pub use files::change;
 use files::{apply_patch, edit, image, likeness, read, workspace, write};

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::ids;
 use crate::json::{Put, json};
+use crate::tools::picture_kind;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -153,7 +154,8 @@ fn snap(context: &Context, args: &Args) -> Result<()> {
             ("deviceId", args.filled("device-id")?.map(Value::from)),
         ]);
         let answer = tell(&mut talk, &node, "camera.snap", params, 20_000)?;
-        let mut file = written(args, &answer, &format!("camera-snap-{side}"), "jpg", &["width", "height"])?;
+        let mut file =
+            written(args, &answer, &format!("camera-snap-{side}"), What::Picture, &["width", "height"])?;
         if let Some(map) = file.as_object_mut() {
             map.put("facing", *side);
         }
@@ -175,7 +177,7 @@ fn clip(context: &Context, args: &Args) -> Result<()> {
         ("includeAudio", Some((!args.has("no-audio")).into())),
         ("deviceId", args.filled("device-id")?.map(Value::from)),
     ]);
-    one(context, args, "camera.clip", params, 90_000, &format!("camera-clip-{side}"), "mp4")
+    one(context, args, "camera.clip", params, 90_000, &format!("camera-clip-{side}"), What::Film)
 }
 
 fn record(context: &Context, args: &Args) -> Result<()> {
@@ -186,7 +188,7 @@ fn record(context: &Context, args: &Args) -> Result<()> {
         ("format", Some("mp4".into())),
         ("includeAudio", Some((!args.has("no-audio")).into())),
     ]);
-    one(context, args, "screen.record", params, 120_000, "screen-record", "mp4")
+    one(context, args, "screen.record", params, 120_000, "screen-record", What::Film)
 }
 
 fn snapshot(context: &Context, args: &Args) -> Result<()> {
@@ -196,8 +198,13 @@ fn snapshot(context: &Context, args: &Args) -> Result<()> {
         ("maxWidth", number(args, "max-width")?),
         ("quality", number(args, "quality")?),
     ]);
-    let end = if format == "png" { "png" } else { "jpg" };
-    one(context, args, "canvas.snapshot", params, 20_000, "canvas-snapshot", end)
+    one(context, args, "canvas.snapshot", params, 20_000, "canvas-snapshot", What::Picture)
+}
+
+/// What a node is to send.
+enum What {
+    Picture,
+    Film,
 }
 
 fn one(
@@ -207,11 +214,11 @@ fn one(
     params: Value,
     usual_ms: u64,
     name: &str,
-    end: &str,
+    what: What,
 ) -> Result<()> {
     let answer = tell_named(&mut Talk::new(context, args), command, params, usual_ms)?;
     let file =
-        written(args, &answer, name, end, &["format", "durationMs", "fps", "screenIndex", "hasAudio"])?;
+        written(args, &answer, name, what, &["format", "durationMs", "fps", "screenIndex", "hasAudio"])?;
     match args.has("json") {
         true => context.out.json(&json!({"file": file})),
         false => show(context, &file),
@@ -224,19 +231,17 @@ fn show(context: &Context, file: &Value) {
 }
 
 /// Puts what the node sent into a file, and says where, with what it said of it.
-fn written(args: &Args, answer: &Value, name: &str, end: &str, about: &[&str]) -> Result<Value> {
+fn written(args: &Args, answer: &Value, name: &str, what: What, about: &[&str]) -> Result<Value> {
     let empty = Value::Null;
     let payload = answer.get("payload").unwrap_or(&empty);
     let bytes = from_base64(text(payload, "/base64").trim()).filter(|bytes| !bytes.is_empty());
     let bytes =
         bytes.ok_or_else(|| Error::unavailable(format!("the node sent no picture or film ({name})")))?;
-    // What it calls the form of it names a file, so only a known word does.
-    let end = match text(payload, "/format") {
-        "png" => "png",
-        "jpg" | "jpeg" => "jpg",
-        "mp4" => "mp4",
-        "mov" => "mov",
-        _ => end,
+    let end = match what {
+        What::Picture => picture_kind(&bytes)?.1,
+        // What it calls the form of it names a file, so only a known word does.
+        What::Film if text(payload, "/format") == "mov" => "mov",
+        What::Film => "mp4",
     };
     let path = match args.filled("out")? {
         Some(path) => std::path::absolute(path).map_err(|e| Error::io(format_args!("find {path}"), e))?,

@@ -17,11 +17,17 @@ const MOST: usize = 20_000_000;
 /// A picture: its place as text, and the picture itself.
 pub fn picture(context: &Context, given: &Value) -> Result<Output> {
     let (bytes, data) = decoded(given)?;
-    let none = || Error::invalid("the node gave something that is no picture (PNG, JPEG, GIF or WebP)");
-    let kind = image_type(&bytes).ok_or_else(none)?;
-    let ending = kind.strip_prefix("image/").unwrap_or("png").replace("jpeg", "jpg");
-    let path = keep(context, &bytes, &ending)?;
+    let (kind, ending) = kind(&bytes)?;
+    let path = keep(context, &bytes, ending)?;
     Ok(shown(&path, kind, bytes.len(), data).about("picture"))
+}
+
+/// What kind of picture a node gave, and how the name of its file ends, by what it is: whatever the node calls it.
+pub fn kind(bytes: &[u8]) -> Result<(&'static str, &'static str)> {
+    let none = || Error::invalid("the node gave something that is no picture (PNG, JPEG, GIF or WebP)");
+    let kind = image_type(bytes).ok_or_else(none)?;
+    let ending = kind.strip_prefix("image/").unwrap_or("png");
+    Ok((kind, if ending == "jpeg" { "jpg" } else { ending }))
 }
 
 /// A picture that is kept: its place as text, and the picture itself, in base64, if it is not too large to be shown.
