@@ -69,10 +69,9 @@ fn name(suggested: &str) -> String {
     }
 }
 
-/// Clicks what downloads, and waits for the file.
+/// Clicks what downloads, and waits for the file, which keeps a name of its own where none is given.
 pub fn download(ctx: &Ctx) -> Result<Value> {
     let element = ctx.need("ref")?.to_string();
-    ctx.need("path")?;
     let (browser, target, session) = ctx.page()?;
     // One that came before is not meant.
     browser.world().downloads.iter_mut().for_each(|download| download.is_taken = true);

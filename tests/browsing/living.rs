@@ -133,6 +133,48 @@ fn i15_4_pages_that_fight_cost_themselves_only() {
     assert_eq!(world.value("1 + 1"), 2);
 }
 
+/// The ref behind what a snapshot shows with these words.
+fn reference(shown: &str, words: &str) -> String {
+    let line =
+        shown.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("no {words}: {shown}"));
+    line.split("[ref=").nth(1).unwrap().split(']').next().unwrap().to_string()
+}
+
+/// Each switch does what it says.
+fn switches(cli: impl Fn(&[&str]) -> (Option<i32>, String)) {
+    let whole = cli(&["snapshot"]).1;
+    assert!(whole.contains("heading \"Hello\""), "{whole}");
+    for short in ["--interactive", "--efficient"] {
+        let shown = cli(&["snapshot", short]).1;
+        assert!(shown.contains("button \"Change\"") && !shown.contains("heading"), "{short}: {shown}");
+    }
+    let value = |code: &str| cli(&["evaluate", code]).1.trim().to_string();
+    value("() => { document.ondblclick = () => { document.title = 'Home twice' } }");
+    let click = reference(&whole, "button \"Change\"");
+    assert_eq!(cli(&["click", &click]).0, Some(0));
+    assert_eq!(value("document.title"), "Home");
+    assert_eq!(cli(&["click", &click, "--double"]).0, Some(0));
+    assert_eq!(value("document.title"), "Home twice");
+    let field = "document.querySelector('[aria-label=Key]')";
+    value(&format!("() => {{ const field = {field}; field.n = 0; field.oninput = () => {{ field.n++ }} }}"));
+    let key = reference(&whole, "textbox \"Key\"");
+    cli(&["type", &key, "abc"]);
+    assert_eq!(value(&format!("{field}.n")), "1", "at once");
+    cli(&["type", &key, "def", "--slowly"]);
+    assert_eq!(value(&format!("{field}.n")), "4", "key by key");
+    cli(&["type", &key, "ghi", "--submit"]);
+    assert_eq!(value("document.getElementById('out').textContent"), "Enterfalse");
+    let height = |more: &[&str]| {
+        let told = cli(&[&["screenshot", "--json"], more].concat()).1;
+        let told: Value = serde_json::from_str(&told).unwrap_or_else(|e| panic!("{e}: {told}"));
+        let picture = std::fs::read(told["path"].as_str().unwrap()).unwrap();
+        assert_eq!(picture[..4], *b"\x89PNG");
+        u32::from_be_bytes(picture[20..24].try_into().unwrap())
+    };
+    // The longer side is 2000 at most.
+    assert!(height(&[]) < 1500 && height(&["--full-page"]) > 1900);
+}
+
 #[test]
 fn i15_4_the_command_line_drives_it_too_and_stop_ends_it() {
     if !is_wanted(true) {
@@ -149,14 +191,24 @@ fn i15_4_the_command_line_drives_it_too_and_stop_ends_it() {
     let (code, said) = cli(&["open", &world.site.url("/")]);
     assert_eq!(code, Some(0), "{said}");
     let (_, shown) = cli(&["snapshot"]);
-    let change =
-        shown.lines().find(|line| line.contains("button \"Change\"")).unwrap_or_else(|| panic!("{shown}"));
-    let reference = change.split("[ref=").nth(1).unwrap().trim_end_matches(']');
-    assert_eq!(cli(&["click", reference]).0, Some(0));
+    let change = reference(&shown, "button \"Change\"");
+    assert_eq!(cli(&["click", &change]).0, Some(0));
     assert_eq!(cli(&["evaluate", "document.getElementById('out').textContent"]).1.trim(), "clicked");
+    switches(cli);
     let (code, said) = cli(&["click", "e999", "--json"]);
     assert!(code != Some(0) && said.contains("Unknown ref"), "{said}");
     assert!(cli(&["tabs"]).1.contains("Home"));
+    // Without a name each file has its own.
+    let get = reference(&cli(&["snapshot"]).1, "link \"Get\"");
+    let kept = |_| {
+        let told: Value = serde_json::from_str(&cli(&["download", &get, "--json"]).1).unwrap();
+        let path = told["download"]["path"].as_str().unwrap_or_else(|| panic!("{told}")).to_string();
+        assert!(path.contains("/media/browser/") && path.ends_with("a b.bin"), "{path}");
+        path
+    };
+    let [first, second] = [(), ()].map(kept);
+    assert_ne!(first, second);
+    assert!([first, second].iter().all(|path| std::fs::read(path).unwrap() == b"data"));
     let told: Value = serde_json::from_str(&cli(&["stop", "--json"]).1).unwrap();
     assert_eq!(told["stopped"], json!(true));
     assert!(cli(&["status"]).1.contains("running: false"));

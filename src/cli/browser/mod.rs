@@ -27,11 +27,15 @@ enum As {
     Text,
     Number,
     Json,
+    /// A switch: `true` where it is there.
+    Switch,
+    /// A switch: this word where it is there.
+    Word(&'static str),
 }
 
 /// Positionals in their order, each with the name of its member.
 type Words = &'static [(&'static str, As)];
-/// Options, each with its member; a switch is `true`.
+/// Options, each with its member.
 type Options = &'static [(&'static str, &'static str, As)];
 
 const ON: Options = &[("target-id", "targetId", As::Text)];
@@ -57,14 +61,15 @@ const fn need(name: &'static str) -> Positional {
 
 commands! {
     CLICK "click" "Click an element of the last snapshot" [need("ref")] &[CLICKS, TAB, OF, rpc::FLAGS], "click e12" =>
-        |c, a| act(c, a, "click", &[("ref", As::Text)], &[("button", "button", As::Text), ("double", "doubleClick", As::Text)]);
+        |c, a| act(c, a, "click", &[("ref", As::Text)], &[("button", "button", As::Text), ("double", "doubleClick", As::Switch)]);
     CLOSE "close" "Close a tab" [Positional::optional("id")] CALL, "close" => close;
     CONSOLE "console" "Show what the page has logged" [] &[LEVELS, TAB, OF, rpc::FLAGS], "console --level error" =>
         |c, a| go(c, a, "GET", "/console", &[], &[("target-id", "targetId", As::Text), ("level", "level", As::Text)]);
     COOKIES "cookies" "Show the browser's cookies" [] PAGE, "cookies --json" => |c, a| go(c, a, "GET", "/cookies", &[], ON);
     DIALOG "dialog" "Say how the next dialog is answered" [Positional { name: "answer", required: true, choices: &["accept", "dismiss"] }]
         &[PROMPT, TAB, OF, rpc::FLAGS], "dialog accept" => dialog;
-    DOWNLOAD "download" "Click an element and keep the file that comes" [need("ref"), Positional::optional("name")] PAGE, "download e7 report.pdf" => download;
+    DOWNLOAD "download" "Click an element and keep the file that comes" [need("ref"), Positional::optional("name")] PAGE, "download e7 report.pdf" =>
+        |c, a| go(c, a, "POST", "/download", &[("ref", As::Text), ("path", As::Text)], ON);
     DRAG "drag" "Drag one element to another" [need("from"), need("to")] PAGE, "drag e3 e9" =>
         |c, a| act(c, a, "drag", &[("startRef", As::Text), ("endRef", As::Text)], &[]);
     ERRORS "errors" "Show what the page's scripts have thrown" [] PAGE, "errors" => |c, a| go(c, a, "GET", "/errors", &[], ON);
@@ -91,7 +96,7 @@ commands! {
     RESIZE "resize" "Give the page another size" [need("width"), need("height")] PAGE, "resize 1280 800" =>
         |c, a| act(c, a, "resize", &[("width", As::Number), ("height", As::Number)], &[]);
     SCREENSHOT "screenshot" "Take a picture of the page or of an element" [Positional::optional("ref")] &[WHOLE, TAB, OF, rpc::FLAGS], "screenshot --full-page" =>
-        |c, a| go(c, a, "POST", "/screenshot", &[("ref", As::Text)], &[("target-id", "targetId", As::Text), ("full-page", "fullPage", As::Text)]);
+        |c, a| go(c, a, "POST", "/screenshot", &[("ref", As::Text)], &[("target-id", "targetId", As::Text), ("full-page", "fullPage", As::Switch)]);
     SCROLL "scrollintoview" "Scroll to an element" [need("ref")] PAGE, "scrollintoview e40" =>
         |c, a| act(c, a, "scrollIntoView", &[("ref", As::Text)], &[]);
     SELECT "select" "Choose in a list, by value or label" [need("ref"), need("value")] PAGE, "select e5 Two" =>
@@ -103,7 +108,7 @@ commands! {
     STOP "stop" "End the browser" [] CALL, "stop" => |c, a| go(c, a, "POST", "/stop", &[], &[]);
     TABS "tabs" "List the open tabs" [] CALL, "tabs" => |c, a| go(c, a, "GET", "/tabs", &[], &[]);
     TYPE "type" "Put text into a field" [need("ref"), need("text")] &[TYPES, TAB, OF, rpc::FLAGS], "type e3 \"Ann Lee\" --submit" =>
-        |c, a| act(c, a, "type", &[("ref", As::Text), ("text", As::Text)], &[("submit", "submit", As::Text), ("slowly", "slowly", As::Text)]);
+        |c, a| act(c, a, "type", &[("ref", As::Text), ("text", As::Text)], &[("submit", "submit", As::Switch), ("slowly", "slowly", As::Switch)]);
     UPLOAD "upload" "Give a file of a workspace to a file field" [need("ref"), need("path")] PAGE, "upload e8 photo.png" =>
         |c, a| go(c, a, "POST", "/hooks/file-chooser", &[("inputRef", As::Text), ("paths", As::Text)], ON);
     WAIT "wait" "Wait for what the page is to become" [] &[WAITS, TAB, OF, rpc::FLAGS], "wait --text Thanks" =>
@@ -134,8 +139,8 @@ const SHOWN: &[Flag] = &[
 ];
 const SHOW: Options = &[
     ("target-id", "targetId", As::Text),
-    ("interactive", "interactive", As::Text),
-    ("efficient", "mode", As::Text),
+    ("interactive", "interactive", As::Switch),
+    ("efficient", "mode", As::Word("efficient")),
     ("format", "format", As::Text),
     ("selector", "selector", As::Text),
     ("frame", "frame", As::Text),
@@ -182,14 +187,6 @@ fn dialog(context: &Context, args: &Args) -> Result<()> {
     ask(context, args, "POST", "/hooks/dialog", body)
 }
 
-fn download(context: &Context, args: &Args) -> Result<()> {
-    let mut body = gather(args, &[("ref", As::Text), ("path", As::Text)], ON)?;
-    if body.get("path").is_none() {
-        body.put("path", "download");
-    }
-    ask(context, args, "POST", "/download", body)
-}
-
 fn act(context: &Context, args: &Args, kind: &str, words: Words, options: Options) -> Result<()> {
     let mut body = gather(args, words, options)?;
     args.value("target-id").into_iter().for_each(|id| body.put("targetId", id));
@@ -216,11 +213,8 @@ fn gather(args: &Args, words: Words, options: Options) -> Result<Map<String, Val
         }
     }
     for (flag, name, how) in options {
-        match args.value(flag) {
-            Some(word) => body.put(name, read(flag, word, *how)?),
-            None if *flag == "efficient" && args.has(flag) => body.put(name, "efficient"),
-            None if args.has(flag) => body.put(name, true),
-            None => {}
+        if let Some(word) = args.value(flag) {
+            body.put(name, read(flag, word, *how)?);
         }
     }
     Ok(body)
@@ -229,6 +223,8 @@ fn gather(args: &Args, words: Words, options: Options) -> Result<Map<String, Val
 fn read(name: &str, word: &str, how: As) -> Result<Value> {
     match how {
         As::Text => Ok(word.into()),
+        As::Switch => Ok(true.into()),
+        As::Word(word) => Ok(word.into()),
         As::Number => word
             .parse::<f64>()
             .map(Value::from)

@@ -82,9 +82,6 @@ fn run(context: &Context, arguments: &Value) -> Result<Output> {
     if action == "close" {
         given.put("kind", "close");
     }
-    if action == "download" {
-        given.entry("path").or_insert("download".into());
-    }
     let asked = Asked {
         method,
         path: &path,
