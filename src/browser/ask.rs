@@ -6,7 +6,7 @@ use super::life;
 use super::policy::Policy;
 use super::profiles::{self, Profile};
 use super::world::{Browser, Page};
-use super::{act, dialogs, downloads, evidence, pictures, snapshot, status, stored, tabs};
+use super::{act, dialogs, downloads, evidence, leading, pictures, snapshot, status, stored, tabs};
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::env::Env;
@@ -52,7 +52,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("POST", "/tabs/focus", tabs::focus),
     ("POST", "/tabs/action", tabs::action),
     ("DELETE", "/tabs/*", tabs::close),
-    ("POST", "/navigate", tabs::navigate),
+    ("POST", "/navigate", leading::navigate),
     ("GET", "/snapshot", snapshot::snapshot),
     ("POST", "/act", act::act),
     ("POST", "/screenshot", pictures::screenshot),

@@ -88,6 +88,7 @@ fn moved(page: &mut Page, is_own: bool, method: &str, params: &Value) -> bool {
         "Page.frameNavigated" if is_own && params.pointer("/frame/parentId").is_none() => {
             page.url = text(params, "/frame/url").to_string();
             page.main = text(params, "/frame/id").to_string();
+            page.begun += 1;
             page.has_crashed = false;
         }
         "Input.dragIntercepted" => page.dragged = params.get("data").cloned(),

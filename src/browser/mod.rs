@@ -15,6 +15,7 @@ mod evidence;
 mod finding;
 mod gate;
 mod launch;
+mod leading;
 mod life;
 mod page;
 mod pictures;

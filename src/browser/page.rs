@@ -7,11 +7,19 @@ use crate::error::{Error, Kind, Result};
 use crate::json::json;
 use crate::parts::shortened;
 use serde_json::Value;
+use std::time::Duration;
 
 /// What is at hand in each document that is looked into.
 const HELP: &str = include_str!("page.js");
 const WORLD: &str = "openclaw";
 const MAX_ERROR: usize = 500;
+/// A document may be swapped for another at any moment: how often it is looked for again, and after what time.
+const SWAPS: usize = 50;
+const SWAP: Duration = Duration::from_millis(10);
+/// What the browser says where a document was gone before anything ran in it.
+const NOT_RUN: &str = "Cannot find context with specified id";
+/// What it says where something was cut off that ran.
+const CUT: &[&str] = &["Execution context was destroyed.", "Inspected target navigated or closed"];
 
 /// Where something is evaluated: a frame, by the session it belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,14 +85,38 @@ pub fn value(browser: &Browser, frame: &Frame, expression: &str, wait: &Wait) ->
     Ok(said.pointer("/result/value").cloned().unwrap_or_default())
 }
 
+/// The same of an expression that changes nothing: what was cut off is asked again of the next document.
+pub fn looked(browser: &Browser, frame: &Frame, expression: &str, wait: &Wait) -> Result<Value> {
+    again(wait, CUT, || value(browser, frame, expression, wait))
+}
+
 fn run(browser: &Browser, frame: &Frame, expression: &str, by_value: bool, wait: &Wait) -> Result<Value> {
-    let context = context(browser, frame, wait)?;
     let whole = format!("{HELP}\n{expression}");
-    let params =
-        json!({"expression": whole, "contextId": context, "returnByValue": by_value, "awaitPromise": true});
-    let said = browser.cdp.call(&frame.session, "Runtime.evaluate", params, wait)?;
+    let said = again(wait, &[NOT_RUN], || {
+        let context = context(browser, frame, wait)?;
+        let params = json!({"expression": whole, "contextId": context, "returnByValue": by_value, "awaitPromise": true});
+        browser.cdp.call(&frame.session, "Runtime.evaluate", params, wait)
+    })?;
     thrown(&said)?;
     Ok(said)
+}
+
+/// Asks again while the browser says one of these.
+fn again(wait: &Wait, these: &[&str], ask: impl Fn() -> Result<Value>) -> Result<Value> {
+    let mut left = SWAPS;
+    loop {
+        match ask() {
+            Err(error)
+                if left > 0
+                    && !wait.is_over()
+                    && these.iter().any(|said| error.message().ends_with(said)) =>
+            {
+                left -= 1;
+                std::thread::sleep(SWAP);
+            }
+            said => return said,
+        }
+    }
 }
 
 /// What a script threw, as an error.

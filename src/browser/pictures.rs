@@ -120,7 +120,7 @@ fn said(
     wait: &Wait,
 ) -> Result<Value> {
     let path = keep(super::media_dir(ctx.env).join(format!("{}.{ending}", ids::uuid()?)), bytes)?;
-    let (_, url) = tabs::facts(browser, target, wait);
+    let url = tabs::facts(browser, target, wait).url;
     let mut more = Map::new();
     more.put("path", path.to_string_lossy().into_owned());
     more.put("url", url);

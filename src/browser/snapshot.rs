@@ -72,7 +72,7 @@ pub fn snapshot(ctx: &Ctx) -> Result<Value> {
     if let Some(page) = browser.world().page(&target) {
         page.frames = frames;
     }
-    let (_, url) = tabs::facts(&browser, &target, &wait);
+    let url = tabs::facts(&browser, &target, &wait).url;
     let (lines, chars, count) = (shown.lines().count(), shown.chars().count(), refs.len());
     let shown = if is_cut { shown + TRUNCATED } else { shown };
     let mut said = json!({"format": "ai", "url": url, "snapshot": shown, "refs": refs});
@@ -119,7 +119,7 @@ impl Whole<'_> {
         });
         // A text costs the browser less than the same as an object.
         let ask = format!("oc.weight() > {MAX_WEIGHT} ? null : JSON.stringify(oc.snapshot({options}))");
-        let told = page::value(self.browser, frame, &ask, self.wait)?;
+        let told = page::looked(self.browser, frame, &ask, self.wait)?;
         let Some(told) = told.as_str() else {
             return Err(Error::invalid(
                 "the page is too large to be shown: evaluate what is wanted of it, or take a screenshot",

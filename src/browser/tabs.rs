@@ -1,23 +1,21 @@
-//! Tabs: listed, opened, brought to the front, closed, and led to an address.
+//! Tabs: listed, opened, brought to the front, and closed; what they are called.
 use super::ask::{Ctx, done, order};
 use super::cdp::{Wait, none};
 use super::events::text;
-use super::policy::{Policy, Verdict};
+use super::leading::{LOAD, MOST_LOAD, check, lead};
 use super::world::Browser;
 use crate::error::{Error, Kind, Result};
 use crate::json::{Put, json};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// How long a page may take to load, milliseconds.
-const LOAD: u64 = 20_000;
-const MOST_LOAD: u64 = 120_000;
-/// How long a new page may take until it tells of itself.
-const SET_UP: Duration = Duration::from_secs(10);
 /// How long the browser may take to tell what a page is called.
 const FACTS: Duration = Duration::from_secs(3);
 /// How long a tab that led nowhere may take to close.
 const CLOSE: Duration = Duration::from_secs(2);
+/// How long a page may be between two documents, until it is told so.
+const BETWEEN: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
 
 pub fn missing() -> Error {
     Error::not_found("tab not found")
@@ -60,18 +58,39 @@ fn make(browser: &Browser, wait: &Wait) -> Result<String> {
     Ok(target)
 }
 
+/// What a page is called.
+pub struct Facts {
+    pub title: String,
+    /// The last that is known.
+    pub url: String,
+    /// It has left there, and the next document has not begun.
+    pub is_between: bool,
+}
+
 /// Title and address as they are now.
-pub fn facts(browser: &Browser, target: &str, wait: &Wait) -> (String, String) {
+pub fn facts(browser: &Browser, target: &str, wait: &Wait) -> Facts {
     // Also when all the time was taken by what came before.
     let wait = Wait { until: Instant::now() + FACTS, cancel: wait.cancel.clone() };
-    match browser.cdp.call("", "Target.getTargetInfo", json!({"targetId": target}), &wait) {
-        Ok(told) => {
-            (text(&told, "/targetInfo/title").to_string(), text(&told, "/targetInfo/url").to_string())
-        }
-        Err(_) => {
-            (String::new(), browser.world().page(target).map(|page| page.url.clone()).unwrap_or_default())
+    let between = wait.at_most(BETWEEN);
+    let known = || browser.world().page(target).map(|page| page.url.clone()).unwrap_or_default();
+    loop {
+        let told = browser.cdp.call("", "Target.getTargetInfo", json!({"targetId": target}), &wait);
+        let Ok(told) = told else {
+            return Facts { title: String::new(), url: known(), is_between: false };
+        };
+        let title = text(&told, "/targetInfo/title").to_string();
+        match text(&told, "/targetInfo/url") {
+            // It has none in the moment before the next document begins; where the page hangs, for ever.
+            "" if !between.is_over() => std::thread::sleep(LOOK),
+            "" => return Facts { title, url: known(), is_between: true },
+            url => return Facts { title, url: url.to_string(), is_between: false },
         }
     }
+}
+
+/// An address, and whether the page is still loading.
+pub fn told_of(url: &str, is_loading: bool) -> Value {
+    if is_loading { json!({"url": url, "loading": true}) } else { json!({"url": url}) }
 }
 
 fn all(browser: &Browser, wait: &Wait) -> Result<Vec<Value>> {
@@ -81,7 +100,8 @@ fn all(browser: &Browser, wait: &Wait) -> Result<Vec<Value>> {
         let mut world = browser.world();
         let shown = infos.iter().filter_map(|info| {
             let page = world.page(text(info, "/targetId"))?;
-            Some((page.used, page.tab(text(info, "/title"), text(info, "/url"))))
+            let url = Some(text(info, "/url")).filter(|url| !url.is_empty()).unwrap_or(&page.url);
+            Some((page.used, page.tab(text(info, "/title"), url)))
         });
         shown.collect()
     };
@@ -113,9 +133,12 @@ pub fn open(ctx: &Ctx) -> Result<Value> {
         let _ = shut(&browser, &target, &Wait { until: Instant::now() + CLOSE, cancel: wait.cancel.clone() });
     }
     let is_loaded = led?;
-    let (title, url) = facts(&browser, &target, &wait);
+    let Facts { title, url, is_between } = facts(&browser, &target, &wait);
     let mut tab = json!({"targetId": target, "title": title, "url": url, "type": "page"});
-    tab.as_object_mut().filter(|_| !is_loaded).into_iter().for_each(|tab| tab.put("loading", true));
+    tab.as_object_mut()
+        .filter(|_| !is_loaded || is_between)
+        .into_iter()
+        .for_each(|tab| tab.put("loading", true));
     Ok(tab)
 }
 
@@ -199,84 +222,4 @@ pub fn action(ctx: &Ctx) -> Result<Value> {
         shut(&browser, &target, &wait)?
     }
     Ok(done(&target, none()))
-}
-
-pub fn navigate(ctx: &Ctx) -> Result<Value> {
-    let url = ctx.need("url")?;
-    check(ctx, url)?;
-    let (browser, target, session) = ctx.page()?;
-    let wait = ctx.within(LOAD, MOST_LOAD);
-    let is_loaded = lead(&browser, &target, &session, url, &wait)?;
-    let (_, url) = facts(&browser, &target, &wait);
-    let more = if is_loaded { json!({"url": url}) } else { json!({"url": url, "loading": true}) };
-    Ok(done(&target, more))
-}
-
-/// Before a browser is started for it.
-fn check(ctx: &Ctx, url: &str) -> Result<()> {
-    let policy = Policy::of(ctx.config);
-    match policy.judge(url) {
-        Verdict::Yes => Ok(()),
-        Verdict::No(error) => Err(error),
-        // The look-up is the browser's thread's, which asks for each redirect too.
-        Verdict::Ask(_) => Ok(()),
-    }
-}
-
-/// Leads a page to an address and waits until it is loaded; `false` where that takes longer than is waited for. One that
-/// crashes on its way, as the first of a browser may, is led there once more.
-fn lead(browser: &Browser, target: &str, session: &str, url: &str, wait: &Wait) -> Result<bool> {
-    let led = lead_once(browser, target, session, url, wait);
-    let has_crashed = || browser.world().page(target).is_some_and(|page| page.has_crashed);
-    if led.is_err() && has_crashed() { lead_once(browser, target, session, url, wait) } else { led }
-}
-
-fn lead_once(browser: &Browser, target: &str, session: &str, url: &str, wait: &Wait) -> Result<bool> {
-    // In a browser that has just begun a page may take longer to be set up than to be led elsewhere, of which it would then not
-    // tell. What it answers is no matter: one that crashes at that is led all the same.
-    if browser.world().page(target).is_some_and(|page| page.parsed == 0) {
-        let _ = order(&browser.cdp, session, "Page.enable", none(), &wait.at_most(SET_UP));
-    }
-    let before = {
-        let mut world = browser.world();
-        let page = world.page(target).ok_or_else(missing)?;
-        (page.blocked, page.has_crashed) = (None, false);
-        page.loaded
-    };
-    let told = browser.cdp.call(session, "Page.navigate", json!({"url": url}), wait);
-    let blocked = |browser: &Browser| browser.world().page(target).and_then(|page| page.blocked.clone());
-    if let Some(why) = blocked(browser) {
-        return Err(Error::invalid(why).with("reason", "navigation_blocked"));
-    }
-    let told = told?;
-    match text(&told, "/errorText") {
-        "" => {}
-        // What is downloaded is no page.
-        "net::ERR_ABORTED" if told.get("isDownload").and_then(Value::as_bool) == Some(true) => {
-            return Ok(true);
-        }
-        // What the way out could not reach (`gate.rs`), which is no proxy of the user's.
-        why if why.starts_with("net::ERR_SOCKS") => {
-            return Err(Error::unavailable(format!(
-                "{url} does not open: its name has no address, or nothing answers there"
-            )));
-        }
-        why => return Err(Error::unavailable(format!("{url} does not open: {why}"))),
-    }
-    if told.get("loaderId").is_none() {
-        return Ok(true);
-    }
-    let loaded = browser.wait_for("load", wait, |world| match world.page(target) {
-        None => Some(Err(missing())),
-        Some(page) if page.blocked.is_some() || page.loaded > before => Some(page.check()),
-        Some(page) => page.check().err().map(Err),
-    });
-    if let Some(why) = blocked(browser) {
-        return Err(Error::invalid(why).with("reason", "navigation_blocked"));
-    }
-    match loaded {
-        Ok(end) => end.map(|()| true),
-        Err(e) if e.kind == Kind::AgentTimeout => Ok(false),
-        Err(e) => Err(e),
-    }
 }

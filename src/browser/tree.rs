@@ -62,7 +62,7 @@ pub fn aria(ctx: &Ctx) -> Result<Value> {
     let tree: Tree = json::read_as(&told, MAX_VALUES, MAX_DEPTH)
         .map_err(|e| Error::unavailable(format!("the browser's answer cannot be read: {e}")))?;
     let nodes = shown(&tree, most);
-    let (_, url) = tabs::facts(&browser, &target, &wait.at_most(Duration::from_secs(3)));
+    let url = tabs::facts(&browser, &target, &wait.at_most(Duration::from_secs(3))).url;
     Ok(done(&target, json!({"format": "aria", "url": url, "nodes": nodes})))
 }
 

@@ -55,7 +55,8 @@ pub struct Page {
     pub url: String,
     /// The larger, the later it was used.
     pub used: u64,
-    /// Documents that were parsed, and that were loaded with all they need.
+    /// Documents that have begun, that were parsed, and that were loaded with all they need.
+    pub begun: u64,
     pub parsed: u64,
     pub loaded: u64,
     /// Requests under way, and when the last one began or ended.

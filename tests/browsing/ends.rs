@@ -55,3 +55,39 @@ fn i15_4_what_does_not_come_and_what_has_ended_is_said() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     kills.unwrap().join().unwrap();
 }
+
+/// A page that hangs is led nowhere, and is not said to have been; one that is always on its way elsewhere is read.
+#[test]
+fn i15_4_pages_that_hang_or_never_stay_are_told_as_they_are() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(json!({}));
+    let cli = |world: &World, args: &[&str]| {
+        let out = world.gateway.cli(&[&["browser"], args].concat());
+        let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        (out.status.code(), said)
+    };
+    world.open("/hang");
+    world.value("() => { setTimeout(() => { for (;;); }, 100) }");
+    std::thread::sleep(Duration::from_millis(500));
+    let there = world.site.url("/two");
+    for _ in 0..2 {
+        let (code, said) = cli(&world, &["navigate", &there, "--timeout", "2s"]);
+        let want = format!("the page hangs and was not led to {there}: close its tab and open another");
+        assert!(code == Some(1) && said.contains(&want), "{said}");
+    }
+    let tabs = cli(&world, &["tabs"]).1;
+    assert!(tabs.contains(&world.site.url("/hang")), "{tabs}");
+    // A click that leaves a page which hangs then: where it is stays told, whether the next has come by then or not.
+    world.open("/hang");
+    let away = world.reference("link \"Away\"");
+    let (code, said) = cli(&world, &["click", &away]);
+    let hang = world.site.url("/hang");
+    let may = [format!("ok: {hang}\n"), format!("ok, still loading: {hang}\n"), format!("ok: {there}\n")];
+    assert!(code == Some(0) && may.contains(&said), "{said:?}");
+    let tab = world.open("/endless");
+    for _ in 0..60 {
+        assert_eq!(world.get("/snapshot", json!({}))["targetId"], json!(tab));
+    }
+}

@@ -70,6 +70,7 @@ fn page(path: &str, target: &str, port: u16) -> (&'static str, String, String) {
         "/near" => whole("<title>Near</title><p id=out>none</p><img src=\"http://127.0.0.2:1/a.png\" onerror=\"out.textContent = 'no picture'\"><iframe src=\"http://127.0.0.2:1/f\"></iframe>"),
         "/alerts" => whole("<title>Alerts</title><button onclick=\"for (;;) alert('again')\">Nag</button>"),
         "/endless" => whole("<title>Endless</title><script>setTimeout(() => location.reload(), 50)</script>"),
+        "/hang" => whole("<title>Hang</title><p id=out>none</p><a href=/two onclick=\"setTimeout(() => { for (;;); }, 0)\">Away</a>"),
         "/big" => whole("<title>Big</title><main id=m></main><script>let h = ''; for (let i = 0; i < 1250; i++) h += `<div><h3>Item ${i}</h3><p>Some words about item ${i}</p><a href='/i/${i}'>Open ${i}</a></div>`; m.innerHTML = h</script>"),
         "/huge" => whole("<title>Huge</title><pre id=p></pre><script>p.textContent = 'x'.repeat(100_000_000)</script>"),
         "/worker.js" => (

@@ -120,7 +120,8 @@ impl On<'_> {
     pub fn with_url(&self) -> Value {
         // A navigation that a click began shows itself within a moment.
         std::thread::sleep(std::time::Duration::from_millis(30));
-        json!({"url": (tabs::facts(&self.browser, &self.target, &self.wait).1)})
+        let facts = tabs::facts(&self.browser, &self.target, &self.wait);
+        tabs::told_of(&facts.url, facts.is_between)
     }
 }
 

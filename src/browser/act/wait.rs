@@ -38,7 +38,7 @@ pub fn act_wait(on: &On) -> Result<Value> {
     }
     if let Some(pattern) = on.ctx.text("url") {
         until(on, &format!("the address {pattern:?}"), || {
-            Ok(matches(pattern, &tabs::facts(&on.browser, &on.target, &on.wait).1))
+            Ok(matches(pattern, &tabs::facts(&on.browser, &on.target, &on.wait).url))
         })?;
     }
     if let Some(state) = on.ctx.text("loadState") {

@@ -39,8 +39,16 @@ fn answer(context: &Context, told: &Value) {
             all.iter().for_each(|(name, value)| context.out.line(format!("{name}: {}", word(value))))
         }
         None if told.get("closed").is_some() => context.out.line("ok: the tab has closed"),
-        None => context.out.line(text("url").map_or("ok".to_string(), |url| format!("ok: {url}"))),
+        None => context
+            .out
+            .line(done(text("url").unwrap_or_default(), told.get("loading") == Some(&Value::Bool(true)))),
     }
+}
+
+/// A page that is still loading, or on its way to another, is where it is not for long.
+fn done(url: &str, is_loading: bool) -> String {
+    let how = if is_loading { "ok, still loading" } else { "ok" };
+    if url.is_empty() { how.to_string() } else { format!("{how}: {url}") }
 }
 
 /// The members of a row, one behind the other.
