@@ -8,6 +8,7 @@
 mod bounded;
 mod loose;
 mod members;
+pub mod raw;
 mod read;
 mod words;
 

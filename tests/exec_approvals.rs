@@ -430,7 +430,9 @@ fn s_h1_rules_are_not_widened_over_the_wire() {
         let error = set(agent.clone()).expect_err("a refusal");
         let told = error["message"].as_str().unwrap();
         assert!(
-            error["code"] == "INVALID_REQUEST" && told.contains(want) && told.contains("gateway's machine"),
+            error["code"] == "INVALID_REQUEST"
+                && told.contains(want)
+                && told.contains("on the machine whose rules these are"),
             "{agent}: {error}"
         );
     }

@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::json::{self, DEEPEST, REQUEST_VALUES};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
 
@@ -101,15 +100,13 @@ impl From<Arc<String>> for Outcome {
 
 impl Serialize for Outcome {
     fn serialize<S: Serializer>(&self, out: S) -> std::result::Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
-        raw.serialize(out)
+        json::raw::write(&self.0, out)
     }
 }
 
 impl<'de> Deserialize<'de> for Outcome {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Outcome, D::Error> {
-        let raw: Box<RawValue> = Deserialize::deserialize(from)?;
-        Ok(Outcome(Arc::new(String::from(Box::<str>::from(raw)))))
+        json::raw::read(from).map(|text| Outcome(Arc::new(text)))
     }
 }
 
