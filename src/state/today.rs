@@ -6,10 +6,13 @@ use super::State;
 use super::store::Job;
 use crate::env::Env;
 use crate::files;
+use crate::json;
 use crate::runs::Today;
 use serde_json::Value;
 use std::path::PathBuf;
 
+/// The most values in the file; a day has some ten.
+const MOST_VALUES: usize = 1000;
 /// How long numbers may stand in memory alone, milliseconds.
 const LATEST: u64 = 60_000;
 
@@ -28,7 +31,7 @@ impl State {
     /// For the start. Without the file, or with one that nobody can read, the day begins now.
     pub fn recall_today(&mut self) {
         let text = files::read_text(&path(&self.shared.env)).unwrap_or_default();
-        self.runs.today = Today::known(&serde_json::from_str(&text).unwrap_or_default());
+        self.runs.today = Today::known(&json::read(&text, MOST_VALUES, json::DEEPEST).unwrap_or_default());
     }
 
     pub(super) fn keep_today(&mut self) -> Option<u64> {
