@@ -63,7 +63,7 @@ impl Answering {
         let thread = std::thread::Builder::new()
             .spawn(move || {
                 let mut told = Vec::new();
-                while !over.load(Ordering::SeqCst) {
+                while !over.load(Ordering::SeqCst) && !node.client.is_closed() {
                     node.client.collect(Duration::from_millis(20));
                     for frame in node.client.kept() {
                         if frame["event"] == "node.invoke.request" {

@@ -216,6 +216,11 @@ impl Client {
         }
     }
 
+    /// Whether nothing can come any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
     /// Takes all kept frames.
     pub fn kept(&mut self) -> Vec<Value> {
         self.waiting.drain(..).collect()
