@@ -16,11 +16,16 @@ pub fn escaped(text: &str, also: &[u8]) -> String {
 
 /// What stands there for it; nothing where it is no text, or a `%` has no digits.
 pub fn plain(escaped: &str) -> Option<String> {
+    plain_but(escaped, b"")
+}
+
+/// The same; nothing either where one of these bytes is escaped.
+pub fn plain_but(escaped: &str, refused: &[u8]) -> Option<String> {
     let (mut plain, mut bytes) = (Vec::with_capacity(escaped.len()), escaped.bytes());
     while let Some(byte) = bytes.next() {
         let mut digit = || char::from(bytes.next()?).to_digit(16);
         plain.push(match byte {
-            b'%' => (digit()? * 16 + digit()?) as u8,
+            b'%' => Some((digit()? * 16 + digit()?) as u8).filter(|byte| !refused.contains(byte))?,
             byte => byte,
         });
     }

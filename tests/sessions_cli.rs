@@ -86,11 +86,12 @@ fn i14_11_a_session_is_one_line_of_eighty_columns() {
     let index = Value::Object(index).to_string();
     let setup = Setup::config(json!({})).file("agents/main/sessions/sessions.json", index);
     let gateway = Gateway::start(&setup);
-    let shown = |columns: &str| {
-        let output = command(&gateway.dir).args(["sessions"]).env("COLUMNS", columns).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
+    let shown = |columns: u16| {
+        let mut sessions = command(&gateway.dir);
+        sessions.args(["sessions"]).env("NO_COLOR", "1");
+        Terminal::start(sessions, columns).end().1.replace('\r', "")
     };
-    let text = shown("80");
+    let text = shown(80);
     let rows: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("Key")).collect();
     assert!(rows.len() == 6 && rows.iter().all(|row| row.chars().count() <= 80), "{text}");
     let first = text.lines().find(|line| line.contains("4711")).unwrap();
@@ -98,7 +99,7 @@ fn i14_11_a_session_is_one_line_of_eighty_columns() {
     let other = text.lines().find(|line| line.contains("main:telegram:direct:3 ")).unwrap();
     let named = other.split(' ').next().unwrap();
     assert!(out(&gateway, &["sessions", "show", named]).contains("agent:main:telegram:direct:3"), "{text}");
-    assert!(shown("200").contains(long) && shown("60").contains(long), "there is room, or no use in less");
+    assert!(shown(200).contains(long) && shown(60).contains(long), "there is room, or no use in less");
 }
 
 #[test]

@@ -61,27 +61,14 @@ pub struct Call {
 
 impl Call {
     pub fn answer(&self, result: Result<Payload>) {
-        match &self.reply {
-            Reply::Thread(waiting) => {
-                self.log(result.as_ref().err());
-                say(waiting, Said::Answer(result));
-            }
-            Reply::Socket(_) | Reply::Nobody => self.answer_with(result.as_ref()),
-        }
-    }
-
-    /// With an answer that others get too.
-    pub fn answer_with(&self, result: std::result::Result<&Payload, &Error>) {
-        self.log(result.err());
+        self.log(result.as_ref().err());
         match &self.reply {
             // A client that is gone or over its limit is dealt with by its outbox.
             Reply::Socket(outbox) => {
-                let text = frame::answer(&self.id, result, self.caller.protocol);
+                let text = frame::answer(&self.id, result.as_ref(), self.caller.protocol);
                 outbox.push(Frame::Answer(text.into()));
             }
-            Reply::Thread(waiting) => {
-                say(waiting, Said::Answer(result.cloned().map_err(Clone::clone)));
-            }
+            Reply::Thread(waiting) => say(waiting, Said::Answer(result)),
             Reply::Nobody => {}
         }
     }

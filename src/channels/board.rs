@@ -39,8 +39,8 @@ pub struct Row {
     /// What the channel has to say besides: `mode`, `bot`, `linked`.
     pub more: Map<String, Value>,
     dropped: Vec<Dropped>,
-    /// Lines that its owner has for its program: that a link is to be made, or to end.
-    wishes: Vec<Value>,
+    /// What its owner last said to its program: that a link is to be made, or to end.
+    wish: Option<Value>,
 }
 
 /// Messages that were passed over.
@@ -98,12 +98,12 @@ impl Board {
 
     /// The last one counts.
     pub fn wish(&self, login: &Login, line: Value) {
-        self.note(login, |row| row.wishes = vec![line]);
+        self.note(login, |row| row.wish = Some(line));
     }
 
     /// What is wished, which is there no more then.
-    pub fn take_wishes(&self, login: &Login) -> Vec<Value> {
-        self.lock().get_mut(login).map(|row| std::mem::take(&mut row.wishes)).unwrap_or_default()
+    pub fn take_wish(&self, login: &Login) -> Option<Value> {
+        self.lock().get_mut(login)?.wish.take()
     }
 
     pub fn came(&self, login: &Login) {

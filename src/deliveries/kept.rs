@@ -3,6 +3,7 @@
 use super::dedupe::MAX_KEYS;
 use super::journal::Found;
 use super::line::{Line, Name};
+use crate::parts::Parts;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
@@ -44,8 +45,7 @@ impl Source {
         let before = self.before.len() as u64;
         line.clear();
         if at.start < before {
-            let old = self.before.get(at.start as usize..at.end as usize);
-            line.extend_from_slice(old.unwrap_or_default());
+            line.extend_from_slice(self.before.part(at.start as usize..at.end as usize));
             return Ok(());
         }
         line.resize((at.end - at.start) as usize, 0);

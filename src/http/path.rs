@@ -2,6 +2,8 @@
 //!
 //! Pure. Anything that two readers could understand differently is refused instead of interpreted.
 
+use crate::percent;
+
 /// The folder of names that may hold a slash, which clients write as `%2F`.
 pub const NAMES: &str = "/v1/models/";
 
@@ -10,21 +12,7 @@ pub const NAMES: &str = "/v1/models/";
 pub fn plain(target: &str) -> Option<String> {
     let path = target.split(['?', '#']).next()?;
     let refused: &[u8] = if path.starts_with(NAMES) { b"\\.;%" } else { b"/\\.;%" };
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        let decoded = match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16)
-                    .ok()
-                    .filter(|b| !refused.contains(b))?
-            }
-            byte => byte,
-        };
-        bytes.push(decoded);
-    }
-    let path = String::from_utf8(bytes).ok()?;
+    let path = percent::plain_but(path, refused)?;
     let odd = path.contains("//") || path.contains(['\\', ';']) || path.chars().any(char::is_control);
     let dots = path.split('/').any(|segment| segment == "." || segment == "..");
     (path.starts_with('/') && !odd && !dots).then_some(path)
@@ -32,19 +20,7 @@ pub fn plain(target: &str) -> Option<String> {
 
 /// A name or value of a query: `%XX` and `+`. `None` for bad escapes.
 pub fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            b'+' => b' ',
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    percent::plain(&text.replace('+', " "))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl<'a> Hands<'a> {
                 self.line.writer.write(&wire::about("ping", ""))?;
             }
             let house = &self.line.house;
-            for wish in house.board().take_wishes(house.login()) {
+            if let Some(wish) = house.board().take_wish(house.login()) {
                 self.line.writer.write(&wish)?;
             }
             self.hand_over(now)?;

@@ -103,7 +103,7 @@ fn link(context: &Context, args: &Args, channel: &Channel, account: &str) -> Res
     let ask = |method: &str, params: &Value| Talk::new(context, args).call_within(method, params, ASK_MS.0);
     let mut told = ask("web.login.start", &start)?;
     if args.has("json") {
-        let linked = told.get("connected").is_some();
+        let linked = told.get("connected") == Some(&Value::Bool(true));
         context
             .out
             .json(&json!({"channel": (channel.id), "accountId": account, "linked": linked, "login": told}));

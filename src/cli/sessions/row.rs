@@ -133,6 +133,10 @@ pub fn show(context: &Context, rows: &[&Row], now: u64) {
         ]
     });
     let mut cells: Vec<[String; 7]> = cells.collect();
+    // A program that reads them is not to miss anything.
+    if !context.out.interactive {
+        return context.out.table(&head, &cells);
+    }
     let whole = (head, cells.clone());
     for less in LESS {
         if context.out.is_flat(&head, &cells) {
