@@ -124,9 +124,9 @@ pub fn round_trips(scale: Scale, report: &mut Report) -> Result<()> {
             rates.push(own);
         }
         report.note(&format!("`health` round trips a second, {clients} client(s)"), median(&rates), "");
-        // With many clients the bare server gains most from quick cores: 50,000 of ours were 0.86 of it on one machine and
-        // 0.32 on another.
-        let least = if clients > 1 { 0.25 } else { 0.5 };
+        // With many clients the bare server gains most from a machine: the same 50,000 of ours were 0.29 to 0.86 of it. The
+        // short form, which must not fail for that, takes half.
+        let least = if clients > 1 { report.eased(0.5) } else { 0.5 };
         report.at_least(
             &format!("the same, ratio to the bare server, {clients} client(s)"),
             median(&ratios),

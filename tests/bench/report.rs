@@ -29,6 +29,11 @@ impl Report {
         self.row(what, format!("≤ {} {unit}{stretched}", figure(limit)), measured, unit, measured <= limit);
     }
 
+    /// Half a budget in the short form.
+    pub fn eased(&self, budget: f64) -> f64 {
+        if self.patience > 1.0 { budget / 2.0 } else { budget }
+    }
+
     /// A figure that must not be below `budget`.
     pub fn at_least(&mut self, what: &str, measured: f64, budget: f64, unit: &str) {
         self.row(what, format!("≥ {} {unit}", figure(budget)), measured, unit, measured >= budget);
