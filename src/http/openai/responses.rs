@@ -117,13 +117,35 @@ impl Response {
         Ok(Response { base, message_id, text: None, done: Vec::new(), number: 0 })
     }
 
-    fn tell(&mut self, kind: &str, mut data: Value, out: &mut String) {
+    fn tell(&mut self, kind: &str, data: Value, out: &mut String) {
+        self.tell_of(kind, data, "", out);
+    }
+
+    /// An event about something long, which it gives back: the answer is held once beside the event's text.
+    fn tell_of(&mut self, kind: &str, mut data: Value, at: &str, out: &mut String) -> Value {
         if let Some(map) = data.as_object_mut() {
             map.put("type", kind);
             map.put("sequence_number", self.number);
         }
         self.number += 1;
         event(&data, out);
+        data.pointer_mut(at).map(Value::take).unwrap_or_default()
+    }
+
+    /// An event about the message's text.
+    fn tell_text(
+        &mut self,
+        kind: &str,
+        at: &str,
+        wrap: impl FnOnce(&Self, Value) -> Value,
+        out: &mut String,
+    ) {
+        if let Some(text) = self.text.take() {
+            let data = wrap(self, text.into());
+            if let Value::String(text) = self.tell_of(kind, data, at, out) {
+                self.text = Some(text);
+            }
+        }
     }
 
     /// An event about the whole answer.
@@ -160,8 +182,8 @@ impl Response {
 
     /// An item is done.
     fn close(&mut self, item: Value, out: &mut String) {
-        let data = holding(json!({"output_index": (self.done.len())}), "item", item.clone());
-        self.tell("response.output_item.done", data, out);
+        let data = holding(json!({"output_index": (self.done.len())}), "item", item);
+        let item = self.tell_of("response.output_item.done", data, "/item", out);
         self.done.push(item);
     }
 
@@ -240,12 +262,12 @@ impl Writer for Response {
                 if self.text.is_none() && end.calls.is_empty() {
                     self.open_message(out);
                 }
-                let done = self.text.as_deref().map(|text| self.within("text", text.into()));
-                done.into_iter().for_each(|data| self.tell("response.output_text.done", data, out));
+                let wrap = |all: &Self, text| all.within("text", text);
+                self.tell_text("response.output_text.done", "/text", wrap, out);
             }
             1 => {
-                let done = self.text.as_deref().map(|text| self.within("part", said(text)));
-                done.into_iter().for_each(|data| self.tell("response.content_part.done", data, out));
+                let wrap = |all: &Self, text| all.within("part", said(text));
+                self.tell_text("response.content_part.done", "/part/text", wrap, out);
             }
             2 => {
                 if let Some(text) = self.text.take() {
