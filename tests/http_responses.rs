@@ -48,6 +48,7 @@ fn i12_1_a_response_is_a_list_of_items_with_counts() {
     merge(
         &mut body,
         &json!({"instructions": "Be brief.", "temperature": 0.2, "max_output_tokens": 50, "metadata": {"a": "b"},
+        "tool_choice": "none", "parallel_tool_calls": false,
         "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": true}}}),
     );
     let (status, told, answer) = post(&gateway, RESPONSES, "", &body);
@@ -67,6 +68,8 @@ fn i12_1_a_response_is_a_list_of_items_with_counts() {
         (&json!("output_text"), &json!("Hi Ann."))
     );
     assert_eq!((&told["metadata"], &told["instructions"]), (&json!({"a": "b"}), &json!("Be brief.")));
+    assert_eq!((&told["temperature"], &told["top_p"]), (&json!(0.2), &Value::Null));
+    assert_eq!((&told["tool_choice"], &told["parallel_tool_calls"]), (&json!("none"), &json!(false)));
     let usage = &told["usage"];
     assert_eq!(
         (&usage["input_tokens"], &usage["output_tokens"], &usage["total_tokens"]),

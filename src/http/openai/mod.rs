@@ -9,6 +9,7 @@ mod chat;
 mod end;
 mod files;
 mod following;
+mod items;
 mod models;
 mod responses;
 mod settings;
