@@ -146,6 +146,7 @@ fn i12_1_a_bad_request_is_told_what_is_wrong_with_it_in_the_apis_shape() {
             "previous_response_id",
         ),
         (json!({"model": "openclaw", "input": "x", "max_output_tokens": "x"}), "max_output_tokens"),
+        (json!({"model": "openclaw", "input": "x", "metadata": "mine"}), "metadata"),
     ] {
         let (status, told, answer) = post(&gateway, RESPONSES, "", &body);
         assert_eq!((status, &told["error"]["param"]), (400, &json!(param)), "{body} {}", answer.body);

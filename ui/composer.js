@@ -4,8 +4,17 @@ import { h, fill, iconButton, toast } from './dom.js';
 const MOST_BYTES = 5 << 20;
 const KINDS = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 
-/** What was begun and not sent, by conversation: it outlives the page's other parts. */
-const drafts = new Map();
+/** What was begun and not sent, by conversation: it outlives the page's other parts, and its words a reload. */
+const DRAFTS = 'openclaw.drafts';
+const drafts = new Map(kept());
+
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(DRAFTS) || '[]').map(([key, text]) => [key, { text, images: [] }]);
+  } catch {
+    return [];
+  }
+}
 
 export function composer({ send, stop }) {
   let key = '';
@@ -136,11 +145,17 @@ export function composer({ send, stop }) {
     if (!key) return;
     if (text.value.trim() || images.length) drafts.set(key, { text: text.value, images });
     else drafts.delete(key);
+    try {
+      sessionStorage.setItem(DRAFTS, JSON.stringify([...drafts].map(([of, draft]) => [of, draft.text])));
+    } catch {
+      // Without a store, or where it is full, they last as long as the page.
+    }
   }
 
+  addEventListener('pagehide', keep);
   return {
     root,
-    leave: keep,
+    leave: () => { keep(); removeEventListener('pagehide', keep); },
     focus: () => text.focus(),
     busy: (is) => { halt.hidden = !is; text.placeholder = is ? 'Message (waits its turn)' : 'Message'; },
     commands: (list) => { commands = list; },

@@ -241,7 +241,8 @@ function control(schema, value, set, isSecret, wrong) {
   }
   if (['integer', 'number'].includes(type) && (value === undefined || typeof value === 'number')) {
     return h('input', { type: 'number', value: value ?? '', min: schema.minimum, max: schema.maximum, step: type === 'integer' ? 1 : 'any', placeholder: standard ?? '',
-      oninput: (e) => set(e.target.value === '' ? undefined : Number(e.target.value)) });
+      // What is no number has no value either, and its words are the browser's.
+      oninput: (e) => e.target.validity.badInput ? set(undefined, { text: '', why: 'is no number.' }) : set(e.target.value === '' ? undefined : Number(e.target.value)) });
   }
   if (type === 'string' && (value === undefined || typeof value === 'string')) {
     const isHidden = isSecret && value === HIDDEN;

@@ -60,6 +60,31 @@ fn i12_4_a_message_written_while_the_gateway_is_away_is_kept_and_sent_once() {
     assert_eq!(world.model.count(), 2, "each was sent once");
 }
 
+/// Words that were begun are there after a reload, each in its conversation, and gone once they are sent.
+#[test]
+fn i12_4_words_that_were_begun_outlive_a_reload() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(vec![model::texts(&["Here."])], json!({}));
+    let begun = "document.querySelector('.composer textarea').value";
+    world.page.click(".composer textarea");
+    world.page.typed("are you");
+    reload(&mut world.page);
+    world.connected();
+    world.page.wait(&format!("{begun} === 'are you'"));
+    world.page.click(".composer textarea");
+    world.page.typed(" there?");
+    world.page.key("Enter");
+    has_answer(&mut world.page, "Here.");
+    assert_eq!(world.page.eval(THREAD), json!(["are you there?", "Here."]));
+    reload(&mut world.page);
+    world.connected();
+    world.page.wait(&format!("JSON.stringify({THREAD}) === JSON.stringify([\"are you there?\",\"Here.\"])"));
+    assert_eq!(world.page.eval(begun), "");
+    world.quiet();
+}
+
 /// The gateway tells who opens the conversation what waits for its turn.
 #[test]
 fn i12_4_messages_that_wait_their_turn_are_there_after_a_look_elsewhere_and_a_reload() {

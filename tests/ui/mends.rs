@@ -91,6 +91,30 @@ fn i12_4_what_is_no_json_in_a_setting_is_not_lost() {
     world.quiet();
 }
 
+/// A number that was only begun is asked about as well.
+#[test]
+fn i12_4_what_is_no_number_in_a_setting_is_asked_about() {
+    if !is_wanted(true) {
+        return;
+    }
+    let mut world = World::new(vec![], json!({}));
+    let page = &mut world.page;
+    page.eval("location.hash = '/config'");
+    page.click("#config-body input[type=search]");
+    page.typed("gateway.port");
+    page.wait("document.getElementById('s-gateway.port')");
+    page.click("#s-gateway\\.port");
+    page.eval("document.getElementById('s-gateway.port').select()");
+    page.typed("1e");
+    page.wait_text("1 setting changed.");
+    page.press_button("Review and save…");
+    page.wait("document.querySelector('dialog')?.textContent.includes('gateway.port is no number.')");
+    page.press_button("Back");
+    page.press_button("Discard");
+    page.wait("document.querySelector('.savebar').hidden");
+    world.quiet();
+}
+
 /// The name of who answers is told from the first moment, also before the conversation is there.
 #[test]
 fn i12_4_who_works_is_named_after_a_reload() {
