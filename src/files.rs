@@ -139,12 +139,18 @@ fn replace(
 pub fn read_start(path: &Path, max: u64) -> Option<Vec<u8>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
+    let known = file.metadata().ok()?;
+    if !known.is_file() {
         return None;
     }
-    let mut bytes = Vec::new();
+    let mut bytes = room(known.len().min(max));
     file.take(max).read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// Where so many bytes are read to: with a place more, in which the end is seen, one read takes all and a second one finds it.
+fn room(bytes: u64) -> Vec<u8> {
+    Vec::with_capacity(bytes as usize + 1)
 }
 
 /// Largest text that is read whole.
@@ -176,10 +182,12 @@ pub fn is_missing(path: &Path) -> bool {
 /// The bytes of a regular file of at most `max`. Links are followed; a pipe or device is refused and blocks nobody.
 pub fn read_bytes(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
     let too_large = || std::io::Error::other(format!("larger than {} MiB", max >> 20));
-    let (file, mut bytes) = (open_regular(path)?, Vec::new());
-    if file.metadata()?.len() > max {
+    let file = open_regular(path)?;
+    let length = file.metadata()?.len();
+    if length > max {
         return Err(too_large());
     }
+    let mut bytes = room(length);
     file.take(max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max { Err(too_large()) } else { Ok(bytes) }
 }

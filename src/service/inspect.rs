@@ -118,8 +118,9 @@ pub fn port(command: &[String]) -> Option<u16> {
 /// A service file's text.
 pub fn read(path: &Path) -> Option<String> {
     // A link is followed: configuration managers install units as links.
-    let path = std::fs::canonicalize(path).ok()?;
-    String::from_utf8(crate::files::read_start(&path, MAX_FILE)?).ok()
+    let real = path.is_symlink().then(|| std::fs::canonicalize(path).ok());
+    let path = real.as_ref().map_or(Some(path), |real| real.as_deref())?;
+    String::from_utf8(crate::files::read_start(path, MAX_FILE)?).ok()
 }
 
 /// The text that would be installed in place of `text`, in the words of the release that wrote it: an upgrade of

@@ -59,16 +59,20 @@ pub fn others(env: &Env, deep: bool) -> Vec<Other> {
     let dirs = user.into_iter().chain(system.into_iter().filter(|_| deep));
     let own = [Place::find(env, None), Place::of(env, Manager::Launchd)];
     let own: Vec<PathBuf> = own.into_iter().flatten().map(|place| place.path).collect();
-    let mut found: Vec<Other> = Vec::new();
+    let (mut found, mut looked_at): (Vec<Other>, Vec<PathBuf>) = Default::default();
     for (dir, scope) in dirs {
+        // /lib is often a link to /usr/lib.
+        let Ok(real) = std::fs::canonicalize(&dir) else { continue };
+        if looked_at.contains(&real) {
+            continue;
+        }
+        looked_at.push(real);
         let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
         let fits = |path: &PathBuf| path.extension().is_some_and(|e| e == "service" || e == "plist");
         let mut paths: Vec<PathBuf> = entries.filter(|path| fits(path) && !own.contains(path)).collect();
         crate::order::sort(&mut paths);
         found.extend(paths.iter().filter_map(|path| other(path, scope)));
     }
-    // /lib is often a link to /usr/lib.
-    found.dedup_by(|b, a| std::fs::canonicalize(&a.path).ok() == std::fs::canonicalize(&b.path).ok());
     found
 }
 
