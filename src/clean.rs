@@ -17,7 +17,11 @@ pub fn is_unfit(c: char) -> bool {
 /// `text` without what steers a terminal; line breaks and tabs stay.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let is_fit = |c: char| matches!(c, '\n' | '\t') || !is_unfit(c);
-    if text.chars().all(is_fit) { text.into() } else { text.chars().filter(|c| is_fit(*c)).collect() }
+    if are_plain(text) || text.chars().all(is_fit) {
+        text.into()
+    } else {
+        text.chars().filter(|c| is_fit(*c)).collect()
+    }
 }
 
 /// The same in one line.

@@ -6,6 +6,7 @@
 //! caller needs to clean up after it: a `Serialize` that panics ends the process. Pure; runs on any thread.
 #![allow(improper_ctypes_definitions, reason = "called from Rust alone")]
 mod bounded;
+pub mod indented;
 mod loose;
 mod members;
 pub mod raw;

@@ -11,8 +11,18 @@ use std::process::Output;
 
 /// Commands without a run here, with the reason.
 const NOT_RUN: &[(&str, &str)] = &[
-    ("channels login", "no channel of this version links a phone"),
-    ("conformance", "tests/conformance.rs runs it, and some releases are without"),
+    ("channels login", "a program that links is needed: program_login.rs holds it against its schema"),
+    ("conformance", "conformance.rs holds it against its schema, and some releases are without"),
+];
+
+/// Commands that print no JSON, with the reason. All others do.
+const WITHOUT: &[(&str, &str)] = &[
+    ("chat", "a conversation at a terminal"),
+    ("config edit", "an editor at a terminal"),
+    ("configure", "questions at a terminal; onboard --non-interactive takes the same as options"),
+    ("gateway", "runs until it is stopped, and writes a log"),
+    ("gateway run", "the same by another name"),
+    ("node run", "runs until it is stopped, and writes a log"),
 ];
 
 /// Runs commands and keeps which were run.
@@ -122,6 +132,31 @@ fn references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     }
 }
 
+/// Of the commands in the manual, which is made from the table of commands.
+#[test]
+fn i14_every_command_that_is_no_conversation_has_json_and_a_schema() {
+    let dir = gateway::new_dir();
+    let story = Story::new(&dir);
+    let page = gateway::command(&dir).arg("__man").output().unwrap().stdout;
+    let page = String::from_utf8(page).unwrap().replace("\\-", "-");
+    let mut bare = Vec::new();
+    let mut count = 0;
+    for usage in page.lines().filter_map(|line| line.strip_prefix(".SS openclaw ")) {
+        let name: Vec<&str> =
+            usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+        let name = name.join(" ");
+        count += 1;
+        if !story.commands.contains(&name) {
+            bare.push(name);
+        }
+    }
+    assert!(count > 180, "{count}");
+    bare.sort();
+    let known: Vec<&str> = WITHOUT.iter().map(|(name, _)| *name).collect();
+    assert_eq!(bare, known);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 /// Validators find other documents each in a way of its own, so there is nothing else to find.
 #[test]
 fn i14_f15_every_printed_schema_stands_alone() {
@@ -198,6 +233,7 @@ fn talk(story: &mut Story, telegram: &Telegram) {
     });
     telegram.says(1001, 1001, "hello there");
     said(telegram, 1001, 1);
+    let_in(story, telegram);
     for args in [
         &["sessions"][..],
         &["sessions", "list"],
@@ -305,6 +341,25 @@ fn settings(story: &mut Story) {
     std::fs::write(&rules, r#"{"version":1,"defaults":{"security":"allowlist"}}"#).unwrap();
     story.run(&["approvals", "set", "--file", rules.to_str().unwrap()]);
     story.run(&["approvals", "get"]);
+    for verb in ["add", "add", "remove"] {
+        let told = story.run(&["approvals", "allowlist", verb, "/usr/bin/uptime"]);
+        assert_eq!(told["file"].to_string().contains("/usr/bin/uptime"), verb == "add", "{verb}: {told}");
+    }
+}
+
+/// Strangers as the original wrote them down: one is told that he is in, one is not.
+fn let_in(story: &mut Story, telegram: &Telegram) {
+    telegram.user(1002, "Bob", "bob");
+    let at = jiff::Timestamp::now().to_string();
+    let request = |id: &str, code: &str| json!({"id": id, "code": code, "createdAt": at, "lastSeenAt": at});
+    let requests = [request("1002", "Z86UMBHV"), request("1003", "Z86UMBHW")];
+    let file = story.dir.join("home/.openclaw/credentials/telegram-pairing.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, json!({"version": 1, "requests": requests}).to_string()).unwrap();
+    let told = story.run(&["pairing", "approve", "telegram", "z86umbhv", "--notify"]);
+    assert_eq!(told, json!({"channel": "telegram", "account": "default", "id": "1002", "notified": true}));
+    let told = story.run(&["pairing", "approve", "telegram", "z86umbhw"]);
+    assert_eq!(told["notified"], false, "{told}");
 }
 
 fn automation(story: &mut Story) {

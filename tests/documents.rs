@@ -1,5 +1,9 @@
 //! What the documents name is there: files and folders of the repository.
+use crate::harness::gateway::{command, free_port, new_dir};
+use crate::harness::terminal::Terminal;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 /// Documents, and whether they also name files of `src/` without saying so.
 const DOCUMENTS: &[(&str, bool)] = &[
@@ -160,4 +164,57 @@ fn n_30_no_row_of_the_deviations_stands_twice() {
     for tool in all.filter_map(|line| line.split('`').nth(1)) {
         assert!(readme.contains(&format!("`{tool}`")), "README.md names no {tool}");
     }
+}
+
+/// The first block of commands behind this heading of README.md, without what is said of them.
+fn tour(heading: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, below) = readme.split_once(&format!("\n{heading}\n")).unwrap();
+    let block = below.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
+    block.lines().map(|line| line.split(" #").next().unwrap().trim().to_string()).collect()
+}
+
+/// In their order, in a home in which nothing is; what `make install` does makefile.rs holds.
+#[test]
+fn i14_the_tour_of_the_readme_is_ten_lines_that_work() {
+    let lines = tour("## Use it");
+    assert_eq!(lines.len(), 10, "{lines:#?}");
+    let (dir, port) = (new_dir(), free_port());
+    let program = Path::new(env!("CARGO_BIN_EXE_openclaw")).parent().unwrap();
+    let typed = |line: &str| {
+        let like = command(&dir);
+        let mut shell = std::process::Command::new("bash");
+        shell.env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.env("PATH", format!("{}:/usr/bin:/bin", program.display())).env("EDITOR", "true");
+        shell.env("OPENCLAW_GATEWAY_PORT", port.to_string());
+        shell.args(["-c", &format!("exec {line}")]).stdin(Stdio::null());
+        shell
+    };
+    let mut gateway = None;
+    for line in &lines {
+        match line.as_str() {
+            "make install PREFIX=~/.local" => {}
+            "openclaw gateway" => {
+                let mut child = typed(line).stdout(Stdio::piped()).spawn().unwrap();
+                let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+                assert!(said.any(|line| line.contains("listening on")));
+                gateway = Some((child, said));
+            }
+            "openclaw chat" => {
+                let mut terminal = Terminal::start(typed(line), 80);
+                terminal.wait_text(0, "/help: what");
+                terminal.keys("\u{4}");
+                assert_eq!(terminal.end().0, Some(0));
+            }
+            line => {
+                let output = typed(line).output().unwrap();
+                assert!(output.status.success() && !output.stdout.is_empty(), "{line}: {output:?}");
+            }
+        }
+    }
+    let (mut child, _said) = gateway.unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM)
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    std::fs::remove_dir_all(dir).unwrap();
 }

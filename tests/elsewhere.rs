@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 /// A home whose configuration names the gateway, as one of another machine would.
-fn afar(gateway: &Gateway) -> PathBuf {
+pub fn afar(gateway: &Gateway) -> PathBuf {
     let here = gateway::new_dir();
     std::fs::create_dir_all(here.join("home/.openclaw")).unwrap();
     let url = format!("ws://127.0.0.1:{}", gateway.port);

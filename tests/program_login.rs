@@ -113,6 +113,12 @@ fn i17_2_an_account_is_linked_when_its_owner_asks_for_it() {
     assert_eq!((&link["id"], &link["linked"]), (&"echo".into(), &true.into()), "{link}");
     let told = client.ok("web.login.start", of(json!({})));
     assert!(told["message"].as_str().unwrap().contains("already linked (+1555)"), "{told}");
+    // Waiting for nothing, and said as JSON.
+    let output =
+        harness_command(&gateway).args(["channels", "login", "--channel", "echo", "--json"]).output();
+    let told: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    schemas::check_output("channels-login", &told);
+    assert_eq!((&told["channel"], &told["linked"]), (&"echo".into(), &true.into()), "{told}");
     // R-53b: nothing can go out now, so it does not later either.
     let error = client.fails("send", send);
     assert!(error["code"] == "UNAVAILABLE" && error.to_string().contains("the network is gone"), "{error}");

@@ -1,8 +1,21 @@
 //! The completion scripts in the shells that they are for, where those are installed; else a line says why not.
+use crate::devices::remote_request;
+use crate::elsewhere::afar;
 use crate::harness::terminal::Terminal;
 use crate::harness::*;
+use crate::nodes_cli::Answering;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// What bash and fish run to print what they offer for `TYPED`.
+const ASKED: [(&str, &str); 2] = [
+    (
+        "bash",
+        "source completion; COMP_WORDS=(openclaw TYPED); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _openclaw; \
+         printf '%s\\n' \"${COMPREPLY[@]}\"",
+    ),
+    ("fish", "source completion; complete -C 'openclaw TYPED'"),
+];
 
 /// The shell with the program on its PATH, and its script written down; none where the shell is not installed.
 fn shell(dir: &Path, name: &str) -> Option<Command> {
@@ -52,6 +65,61 @@ fn n_42_fish_completes_words_options_and_values() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
+/// What a shell offers there; none where it is not installed.
+fn offers(dir: &Path, name: &str, script: &str, typed: &str) -> Option<String> {
+    // The word that is completed is empty.
+    let is_next = name == "bash" && typed.ends_with(' ');
+    let typed = if is_next { format!("{typed}''") } else { typed.to_string() };
+    let mut shell = shell(dir, name)?;
+    let output = shell.args(["-c", &script.replace("TYPED", &typed)]).stdin(Stdio::null()).output().unwrap();
+    Some(String::from_utf8_lossy(&output.stdout).to_string())
+}
+
+// A home that names a gateway on another machine has no files of its own to look in.
+#[test]
+fn i14_7_jobs_devices_and_nodes_of_a_gateway_elsewhere_are_offered() {
+    let gateway = Gateway::plain();
+    let here = afar(&gateway);
+    let mut client = Client::operator(&gateway, 4);
+    let job = json!({"name": "n", "schedule": {"kind": "every", "everyMs": 3_600_000}, "sessionTarget": "main",
+        "wakeMode": "now", "payload": {"kind": "systemEvent", "text": "x"}});
+    let job = client.ok("cron.add", job)["id"].as_str().unwrap().to_string();
+    let node = Answering::named(&gateway, "kitchen");
+    remote_request(&gateway, &Device::new(), &["operator.read"]);
+    let waits =
+        client.ok("device.pair.list", json!({}))["pending"][0]["requestId"].as_str().unwrap().to_string();
+    let typed = [
+        ("cron run ", &*job),
+        ("cron runs --id ", &job),
+        ("devices rename ", &node.id),
+        ("devices approve ", &waits),
+        ("nodes describe --node ki", "kitchen"),
+    ];
+    // Nobody who only pressed Tab is made known to a gateway.
+    for (name, script) in ASKED {
+        for (typed, want) in typed {
+            let Some(text) = offers(&here, name, script, typed) else { continue };
+            assert!(!text.contains(want), "{name} {typed}: {text}");
+        }
+    }
+    assert!(gateway::command(&here).args(["agents", "list"]).status().unwrap().success());
+    for (name, script) in ASKED {
+        for (typed, want) in typed {
+            let Some(text) = offers(&here, name, script, typed) else { continue };
+            assert!(text.contains(want), "{name} {typed}: {text}");
+        }
+    }
+    drop(node);
+    let Some(zsh) = interactive_zsh(&here) else { return };
+    let mut terminal = Terminal::start(zsh, 80);
+    terminal.wait_text(0, "ready: ");
+    terminal.type_line(&format!("openclaw cron disable {}\t--js\t", &job[..6]));
+    terminal.wait_text(0, "\"enabled\": false");
+    terminal.type_line("exit");
+    terminal.end();
+    std::fs::remove_dir_all(here).unwrap();
+}
+
 // Names of sessions are others' words; a shell must not take them for its own.
 #[test]
 fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_run() {
@@ -72,19 +140,7 @@ fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_ru
         let values = gateway.cli(&["__values", "named"]);
         String::from_utf8_lossy(&values.stdout).contains("Trip to Rome").then_some(())
     });
-    let offers = |name: &str, script: &str, typed: &str| {
-        // The word that is completed is empty.
-        let typed =
-            if name == "bash" && typed.ends_with(' ') { format!("{typed}''") } else { typed.to_string() };
-        let mut shell = shell(&gateway.dir, name)?;
-        let output =
-            shell.args(["-c", &script.replace("TYPED", &typed)]).stdin(Stdio::null()).output().unwrap();
-        Some(String::from_utf8_lossy(&output.stdout).to_string())
-    };
-    let bash = "source completion; COMP_WORDS=(openclaw TYPED); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _openclaw; \
-                printf '%s\\n' \"${COMPREPLY[@]}\"";
-    let fish = "source completion; complete -C 'openclaw TYPED'";
-    for (name, script, label) in [("bash", bash, "Trip\\ to\\ Rome\n"), ("fish", fish, "Trip to Rome\n")] {
+    for ((name, script), label) in ASKED.into_iter().zip(["Trip\\ to\\ Rome\n", "Trip to Rome\n"]) {
         for (typed, want) in [
             ("sessions show agent:main:n", "notes"),
             ("sessions show Tri", label),
@@ -97,7 +153,7 @@ fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_ru
             ("help sessions sh", "show"),
             ("config set gateway.bind ", "loopback"),
         ] {
-            let Some(text) = offers(name, script, typed) else { continue };
+            let Some(text) = offers(&gateway.dir, name, script, typed) else { continue };
             assert!(text.contains(want) && !text.contains("touch"), "{name} {typed}: {text}");
             assert!(!typed.contains("gateway.bind") || !text.contains("gateway."), "{name} {typed}: {text}");
         }
@@ -105,15 +161,21 @@ fn i14_7_sessions_jobs_and_devices_are_offered_and_nothing_that_a_shell_would_ru
     assert!(!proof.exists(), "a name was run");
 }
 
+/// At a terminal, with the completion of its own.
+fn interactive_zsh(dir: &Path) -> Option<Command> {
+    let mut zsh = shell(dir, "zsh")?;
+    let start = "autoload -Uz compinit; compinit -u -D\nsource completion\nunsetopt automenu\nunset zle_bracketed_paste\n\
+                 bindkey '^I' complete-word\nPS1='ready: '\n";
+    std::fs::write(dir.join(".zshrc"), start).unwrap();
+    zsh.arg("-i").env("ZDOTDIR", dir);
+    Some(zsh)
+}
+
 // N-42: typed with tabs at a terminal, and run.
 #[test]
 fn n_42_zsh_completes_words_options_and_values() {
     let dir = gateway::new_dir();
-    let Some(mut zsh) = shell(&dir, "zsh") else { return };
-    let start = "autoload -Uz compinit; compinit -u -D\nsource completion\nunsetopt automenu zle_bracketed_paste\n\
-                 bindkey '^I' complete-word\nPS1='ready: '\n";
-    std::fs::write(dir.join(".zshrc"), start).unwrap();
-    zsh.arg("-i").env("ZDOTDIR", &dir);
+    let Some(zsh) = interactive_zsh(&dir) else { return };
     let mut terminal = Terminal::start(zsh, 80);
     let mut at = terminal.wait_text(0, "ready: ");
     for (typed, want) in [

@@ -707,6 +707,8 @@ fn i14_8_all_is_well_takes_three_lines() {
         let text = out(&gateway, verb);
         assert!(text.lines().count() == 3 && text.contains(says), "{verb:?}: {text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let is_told = text.lines().any(|line| line.starts_with("Today") && line.contains(" tokens in"));
+        assert!(is_told || verb[0] == "health", "{verb:?}: {text}");
         let more = out(&gateway, &[verb, &["--verbose"]].concat());
         assert!(more.lines().count() > 3, "{verb:?}: {more}");
     }

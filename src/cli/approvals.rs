@@ -49,7 +49,7 @@ pub const ADD: Command = Command {
     summary: "Let agents run a program without asking",
     about: "The program is named by its path; * stands for anything but a slash, ** for anything. Programs that run others, such as shells and interpreters, are asked for all the same.",
     positionals: &[Positional::required("pattern")],
-    flags: &[&[AGENT, GATEWAY]],
+    flags: &[&[AGENT, GATEWAY, JSON]],
     examples: &[("openclaw approvals allowlist add /usr/bin/uptime", "Let all agents run uptime")],
     run: add,
     ..BASE
@@ -59,7 +59,7 @@ pub const REMOVE: Command = Command {
     name: "approvals allowlist remove",
     summary: "Ask for a program again",
     positionals: &[Positional::required("pattern")],
-    flags: &[&[AGENT, GATEWAY]],
+    flags: &[&[AGENT, GATEWAY, JSON]],
     examples: &[("openclaw approvals allowlist remove /usr/bin/uptime", "Ask before uptime is run")],
     run: remove,
     ..BASE
@@ -138,7 +138,7 @@ fn add(context: &Context, args: &Args) -> Result<()> {
         )));
     }
     let id = ids::uuid()?;
-    let is_new =
+    let (told, is_new) =
         change(context, args, |entries| match entries.iter().any(|entry| pattern(entry) == Some(wanted)) {
             true => false,
             false => {
@@ -146,11 +146,11 @@ fn add(context: &Context, args: &Args) -> Result<()> {
                 true
             }
         })?;
-    context.out.line(if is_new {
-        format!("Added {wanted}.")
-    } else {
-        format!("{wanted} is listed already.")
-    });
+    match (args.has("json"), is_new) {
+        (true, _) => context.out.json(&told),
+        (false, true) => context.out.line(format!("Added {wanted}.")),
+        (false, false) => context.out.line(format!("{wanted} is listed already.")),
+    }
     for doubt in telling::doubts(context, args, wanted) {
         context.out.warn(&format!("warning: {doubt}"));
     }
@@ -159,14 +159,15 @@ fn add(context: &Context, args: &Args) -> Result<()> {
 
 fn remove(context: &Context, args: &Args) -> Result<()> {
     let wanted = wanted(args)?;
-    let is_gone = change(context, args, |entries| {
+    let (told, is_gone) = change(context, args, |entries| {
         let before = entries.len();
         entries.retain(|entry| pattern(entry) != Some(wanted));
         entries.len() < before
     })?;
-    match is_gone {
-        true => context.out.line(format!("Removed {wanted}.")),
-        false => {
+    match (is_gone, args.has("json")) {
+        (true, true) => context.out.json(&told),
+        (true, false) => context.out.line(format!("Removed {wanted}.")),
+        (false, _) => {
             return Err(Error::not_found(format!(
                 "{wanted} is not listed for this agent; `approvals get` shows what is"
             )));
@@ -180,17 +181,24 @@ fn wanted(args: &Args) -> Result<&str> {
     wanted.ok_or_else(|| Error::usage("Name the program by its path"))
 }
 
-/// Changes an agent's list; `false` of `change` leaves the file as it is.
-fn change(context: &Context, args: &Args, change: impl FnOnce(&mut Vec<Value>) -> bool) -> Result<bool> {
+/// Changes an agent's list; `false` of `change` leaves the file as it is. The rules that are in force after it, and whether
+/// they are new.
+fn change(
+    context: &Context,
+    args: &Args,
+    change: impl FnOnce(&mut Vec<Value>) -> bool,
+) -> Result<(Value, bool)> {
     let told = read(context, args)?;
     let mut file = told.get("file").and_then(Value::as_object).cloned().unwrap_or_default();
-    let Some(section) = section(&mut file, args.value("agent").unwrap_or("*")) else { return Ok(false) };
+    let Some(section) = section(&mut file, args.value("agent").unwrap_or("*")) else {
+        return Ok((told, false));
+    };
     let mut entries = section.get("allowlist").and_then(Value::as_array).cloned().unwrap_or_default();
     if !change(&mut entries) {
-        return Ok(false);
+        return Ok((told, false));
     }
     section.put("allowlist", entries);
-    write(context, args, file, told.get("hash").and_then(Value::as_str)).map(|_| true)
+    Ok((write(context, args, file, told.get("hash").and_then(Value::as_str))?, true))
 }
 
 fn read(context: &Context, args: &Args) -> Result<Value> {

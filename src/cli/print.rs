@@ -176,7 +176,12 @@ impl Printer {
 
     /// Pretty JSON on stdout.
     pub fn json(&self, value: &Value) {
-        self.put(&format!("{}\n", escape(&format!("{value:#}"))));
+        self.json_text(&format!("{value:#}"));
+    }
+
+    /// The same of a text.
+    pub fn json_text(&self, text: &str) {
+        self.put(&format!("{}\n", escape(text)));
     }
 
     /// JSON in one line on stdout; whether somebody still reads it.

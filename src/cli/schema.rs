@@ -2,9 +2,10 @@
 use super::parse::Args;
 use super::{Command, Context, Positional};
 use crate::error::{Error, Result};
+use crate::json::indented;
 use crate::methods;
 use crate::protocol::schema;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub const COMMAND: Command = Command {
     name: "protocol schema",
@@ -40,11 +41,21 @@ fn run(context: &Context, args: &Args) -> Result<()> {
         schema::documents([path].into_iter()).for_each(|(_, document)| context.out.json(&document));
         return Ok(());
     }
-    let all: Map<String, Value> = schema::documents(methods::schemas())
-        .map(|(path, document)| (name(path).to_string(), document))
-        .collect();
-    context.out.json(&all.into());
+    context.out.json_text(&all());
     Ok(())
+}
+
+/// All of them in one object. They lie in the program as they are to be read but for the spaces, so none is taken apart.
+fn all() -> String {
+    let mut text = String::from("{");
+    for (n, (path, document)) in schema::originals(methods::schemas()).enumerate() {
+        text.push_str(if n == 0 { "\n  " } else { ",\n  " });
+        // Names are plain words.
+        text.push_str(&format!("\"{}\": ", name(path)));
+        indented::put(&document, 1, &mut text);
+    }
+    text.push_str("\n}");
+    text
 }
 
 /// What people call a schema (`frames`, `methods/health`, `events/chat`): its file without `schemas/` and `.json`.

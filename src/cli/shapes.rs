@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 /// Commands that print what another one prints.
 const SAME: &[(&str, &str)] = &[
     ("agents", "agents list"),
+    ("approvals allowlist add", "approvals set"),
+    ("approvals allowlist remove", "approvals set"),
     ("browser click", "browser status"),
     ("browser close", "browser status"),
     ("browser console", "browser status"),

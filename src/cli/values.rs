@@ -50,6 +50,7 @@ pub fn of_flag(flag: &Flag) -> Option<&'static str> {
         "session" | "session-key" => Some("sessions"),
         "channel" => Some("channels"),
         "device" => Some("devices"),
+        "id" => Some("jobs"),
         "model" => Some("models"),
         "node" => Some("nodes"),
         "only" => Some("checks"),

@@ -126,6 +126,11 @@ pub fn documents<'p>(paths: impl Iterator<Item = &'p str>) -> impl Iterator<Item
     texts(paths, read)
 }
 
+/// The same as they lie in the program: on one line each, without spaces.
+pub fn originals<'p>(paths: impl Iterator<Item = &'p str>) -> impl Iterator<Item = (&'p str, String)> {
+    texts(paths, str::to_string)
+}
+
 /// The one at this path, without the others.
 pub fn document(path: &str) -> Value {
     read(&pack::text(path))

@@ -25,7 +25,7 @@ pub const APPROVE: Command = Command {
     summary: "Let in a stranger who was told a code",
     about: "Counts from the next message on, without a restart. The code is taken in any case.",
     positionals: &[CHANNEL, Positional::optional("code")],
-    flags: &[FLAGS, &[Flag::switch("notify", "Tell the stranger")]],
+    flags: &[FLAGS, &[Flag::switch("notify", "Tell the stranger"), JSON]],
     examples: &[("openclaw pairing approve telegram Z86UMBHV", "Let in who was told this code")],
     run: approve,
     ..BASE
@@ -102,11 +102,19 @@ fn approve(context: &Context, args: &Args) -> Result<()> {
         "default" => String::new(),
         account => format!(" (account {account})"),
     };
-    context.out.line(format!("Approved {channel} sender {}{account}.", approved.id));
-    if args.has("notify")
-        && let Err(e) = notify(context, args, &channel, &approved)
-    {
+    let is_read = !args.has("json");
+    if is_read {
+        context.out.line(format!("Approved {channel} sender {}{account}.", approved.id));
+    }
+    let told = args.has("notify").then(|| notify(context, args, &channel, &approved));
+    if let Some(Err(e)) = &told {
         context.out.warn(&format!("Failed to notify requester: {}", context.env.display_all(e.message())));
+    }
+    if !is_read {
+        let notified = told.is_some_and(|told| told.is_ok());
+        context.out.json(&json!({
+            "channel": channel, "account": (approved.account), "id": (approved.id), "notified": notified,
+        }));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The three lines of `openclaw gateway status` where all is well: who runs, whether it answers and where, by which file.
+//! The three lines of `openclaw gateway status` where all is well: who runs, whether it answers and where, and what it
+//! did today; a gateway that does not tell that is told of by its file.
 use super::{is_answered, is_mismatch, now};
 use crate::cli::gateway::status::Report;
 use crate::cli::gateway::unit::Runtime;
@@ -21,10 +22,12 @@ pub fn lines(report: &Report, env: &Env) -> Option<[String; 3]> {
     };
     let process =
         rpc.status.as_ref().and_then(now::process).map_or(String::new(), |text| format!(", {text}"));
+    let file = || format!("Config: {}", env.display(&report.cli.path));
+    let last = rpc.status.as_ref().and_then(now::today).map_or_else(file, |text| format!("Today: {text}"));
     let version = rpc.version.as_ref().map_or(String::new(), |version| format!(", version {version}"));
     Some([
         format!("Runtime: {runtime}{process}"),
         format!("RPC probe: ok ({}ms{version}) at {} ({})", rpc.latency_ms?, target.url, target.source),
-        format!("Config: {}; --verbose says more", env.display(&report.cli.path)),
+        format!("{last}; --verbose says more"),
     ])
 }
