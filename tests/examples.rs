@@ -17,8 +17,8 @@ use std::process::{Output, Stdio};
 
 /// How examples begin that are not run here, and why.
 const NOT_RUN: &[(&str, &str)] = &[
-    ("openclaw browser", "a browser and a page are needed: browsing/"),
-    ("openclaw chat --url wss://home.example", "another machine: remote.rs"),
+    ("openclaw browser", "a browser and a page are needed: browsing/examples.rs"),
+    ("openclaw chat --url wss://home.example", "another machine: chat.rs"),
     ("openclaw channels login", "a phone is needed: program_login.rs, whatsapp/"),
     ("openclaw configure", "asks at a terminal: onboard_again.rs"),
     ("openclaw onboard --mode remote", "asks at a terminal: onboard.rs"),
@@ -70,7 +70,7 @@ const NOT_ALONE: &[(&str, &str)] = &[
 ];
 
 /// The examples in the order of the manual.
-fn examples(dir: &Path) -> Vec<String> {
+pub fn examples(dir: &Path) -> Vec<String> {
     let run = |args: &[&str]| {
         let output = command(dir).args(args).env("COLUMNS", "300").output().unwrap();
         String::from_utf8(output.stdout).unwrap()

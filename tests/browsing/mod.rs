@@ -5,6 +5,7 @@
 mod acting;
 mod afar;
 mod ends;
+mod examples;
 mod living;
 mod reading;
 mod site;
