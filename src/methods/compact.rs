@@ -36,7 +36,7 @@ pub fn compact(state: &mut State, _call: Call, params: Value) -> Result<Answer> 
     };
     if !state.runs.of_session(&key).is_empty() {
         let text = format!(
-            "session {key} has a run in progress; wait for its end or stop it with chat.abort, then try again"
+            "session {key} has a run in progress; wait for its end or stop it (chat.abort, `openclaw sessions abort`), then try again"
         );
         return Err(Error::unavailable(text).retry_in(Duration::from_secs(1)));
     }

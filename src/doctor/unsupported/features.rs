@@ -61,19 +61,20 @@ pub struct Asked {
 
 /// What is asked for and not done here.
 pub fn asked(config: &Config, env: &Env) -> Vec<Asked> {
-    // A gateway elsewhere has its own configuration.
-    if config.str("gateway.mode") == Some("remote") {
-        return Vec::new();
-    }
-    FEATURES
-        .iter()
-        .filter_map(|feature| Some(Asked { what: (feature.find)(config, env)?, feature }))
-        .collect()
+    FEATURES.iter().filter_map(|feature| found(feature, config, env)).collect()
 }
 
 /// The one of this id, if it was asked for.
 pub fn asked_for(id: &str, config: &Config, env: &Env) -> Option<Asked> {
-    asked(config, env).into_iter().find(|asked| asked.feature.id == id)
+    FEATURES.iter().filter(|feature| feature.id == id).find_map(|feature| found(feature, config, env))
+}
+
+fn found(feature: &'static Feature, config: &Config, env: &Env) -> Option<Asked> {
+    // A gateway elsewhere has its own configuration.
+    if config.str("gateway.mode") == Some("remote") {
+        return None;
+    }
+    Some(Asked { what: (feature.find)(config, env)?, feature })
 }
 
 /// All of it on one line, for the log and for people; `None` when everything that is configured is done.
