@@ -139,6 +139,35 @@ fn i14_12_uninstall_takes_the_service_away_and_says_what_stays() {
     gateway.wait(DEADLINE);
 }
 
+// `setup` writes the workspace down, which is the agent's as well.
+#[test]
+fn i14_12_what_is_removed_is_named_once() {
+    let dir = new_dir();
+    assert!(quiet(&dir).args(["--profile", "work", "setup"]).output().unwrap().status.success());
+    for _ in 0..2 {
+        let mut ask = quiet(&dir);
+        ask.args(["--profile", "work", "uninstall", "--purge", "--dry-run", "--json"]);
+        let told: Value = serde_json::from_slice(&ask.output().unwrap().stdout).unwrap();
+        let mut gone: Vec<&str> =
+            told["removed"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+        let count = gone.len();
+        gone.sort();
+        gone.dedup();
+        assert!(gone.len() == count && count >= 2, "{told}");
+        // With two agents that share it.
+        let set = [
+            "--profile",
+            "work",
+            "config",
+            "set",
+            "agents.list",
+            "[{id: 'main'}, {id: 'ops', workspace: '~/.openclaw/workspace-work'}]",
+        ];
+        assert!(quiet(&dir).args(set).output().unwrap().status.success());
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
 #[test]
 fn i14_12_purge_removes_this_profile_and_nothing_of_others() {
     let dir = new_dir();

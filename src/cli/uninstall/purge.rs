@@ -83,7 +83,11 @@ impl Plan {
             return self.stay(path, &kept.why);
         }
         if !kept.iter().any(|kept| kept.path.starts_with(&real)) {
-            return self.goes.push(path.to_path_buf());
+            // Agents may share a workspace, and one may lie in another's.
+            if !self.is_covered(path) {
+                self.goes.push(path.to_path_buf());
+            }
+            return;
         }
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
