@@ -1,7 +1,8 @@
 //! `make bench`: measures the release binary against the budgets and prints one Markdown table.
 //!
 //! `cargo bench --bench bench` runs everything; `-- --quick` takes about 20 s and is part of `make check`.
-//! `-- --telegram` measures the rows about Telegram alone, `-- --acts` those about jobs and commands, `-- --nodes` those about nodes.
+//! `-- --telegram` measures the rows about Telegram alone, `-- --acts` those about jobs and commands, `-- --nodes` those about nodes,
+//! `-- --commands` those about the command line.
 //! Exits non-zero when a budget is missed (the quick run lets times take five times theirs, so that it does not
 //! fail on a busy machine; sizes and ratios must hold there too). Memory is counted in MiB. The limit that ratios refer to is a bare WebSocket server in a
 //! process of its own: this binary, started again with `--limit`. The load comes from this process, never
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         () if only("--telegram") => telegram::all,
         () if only("--acts") => acts::all,
         () if only("--nodes") => nodes::all,
+        () if only("--commands") => commands,
         () => run,
     };
     done(work(scale, &mut report).map(|()| report.print()))
@@ -108,6 +110,11 @@ fn done(result: Result<bool>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn commands(scale: Scale, report: &mut Report) -> Result<()> {
+    measure::command_line(&Gateway::start(&serde_json::Value::Null)?, scale, report)?;
+    chat::first_word(scale, report)
 }
 
 fn run(scale: Scale, report: &mut Report) -> Result<()> {

@@ -76,15 +76,68 @@ pub fn command_line(gateway: &Gateway, scale: Scale, report: &mut Report) -> Res
         ("`--help`", &["--help"], 5.0),
         ("`config get`", &["config", "get", "gateway.mode"], 5.0),
         ("`config validate`", &["config", "validate"], 5.0),
-        ("`gateway status --json`", &["gateway", "status", "--json"], 30.0),
+        ("`gateway status --json`", &["gateway", "status", "--json"], 15.0),
     ] {
         let runs = (0..scale.cli_calls).map(|_| run(args)).collect::<Result<Vec<_>>>()?;
         let (times, peaks): (Vec<f64>, Vec<f64>) = runs.into_iter().unzip();
         report.at_most(&format!("{what} (median)"), median(&times), budget, "ms");
         report.at_most(&format!("{what} peak memory"), quantile(&peaks, 1.0) / 1024.0, 8.0, "MiB");
     }
+    for (what, lines, budget) in [
+        ("the slowest command that asks nothing", ASKS_NOTHING, 5.0),
+        ("the slowest command that asks the gateway", ASKS, 15.0),
+    ] {
+        let mut slowest = ("", 0.0);
+        for line in lines {
+            let args: Vec<&str> = line.split(' ').collect();
+            let runs = (0..scale.cli_calls).map(|_| run(&args)).collect::<Result<Vec<_>>>()?;
+            let took = median(&runs.into_iter().map(|(took, _)| took).collect::<Vec<_>>());
+            slowest = if took > slowest.1 { (*line, took) } else { slowest };
+        }
+        eprintln!("{what}: `{}`", slowest.0);
+        report.at_most(&format!("{what} (median)"), slowest.1, budget, "ms");
+    }
     Ok(())
 }
+
+/// Those that read or write much.
+const ASKS_NOTHING: &[&str] = &[
+    "__man",
+    "agents list",
+    "backup create --dry-run",
+    "completion bash",
+    "completion fish",
+    "completion zsh",
+    "config list",
+    "config list --defaults",
+    "config schema",
+    "gateway --help",
+    "help json",
+    "help json status",
+    "migrate",
+    "models list",
+    "models status",
+    "profiles list",
+    "protocol schema",
+    "security audit",
+    "sessions",
+    "skills list",
+    "uninstall --dry-run",
+];
+const ASKS: &[&str] = &[
+    "channels status",
+    "clients",
+    "cron list",
+    "devices list",
+    "doctor",
+    "gateway call health",
+    "gateway probe",
+    "gateway status",
+    "health",
+    "logs",
+    "status",
+    "usage",
+];
 
 /// KiB a connected client, on this server.
 pub fn per_client(
