@@ -111,6 +111,11 @@ pub fn requests<'m>(methods: &'m [&'static str]) -> impl Iterator<Item = (&'stat
     each.filter(|(_, sum)| *sum > 0)
 }
 
+/// All requests by WebSocket so far.
+pub fn served() -> u64 {
+    REQUESTS.iter().map(|sum| sum.load(Ordering::Relaxed)).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

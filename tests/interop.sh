@@ -85,8 +85,15 @@ run() {
         OPENCLAW_SKIP_CHANNELS=1 OPENCLAW_SKIP_CANVAS_HOST=1 OPENCLAW_SKIP_BROWSER_CONTROL_SERVER=1 \
         OPENCLAW_DISABLE_BONJOUR=1 timeout "${limit:-120}" "$@"
 }
-ours() { (run "$1" "$2" "$ours" "${@:3}"); }
-theirs() { (run "$1" "$2" "$node" "$original" "${@:3}"); }
+# become WHOSE HOME PORT COMMAND...: becomes a command of one of both programs.
+become() {
+    case $1 in
+    ours) run "$2" "$3" "$ours" "${@:4}" ;;
+    theirs) run "$2" "$3" "$node" "$original" "${@:4}" ;;
+    esac
+}
+ours() { (become ours "$@"); }
+theirs() { (become theirs "$@"); }
 
 # check NAME PATTERN COMMAND...: it succeeds, and its output on one line matches; refused NAME PATTERN COMMAND...:
 # it fails, and its output or errors match. $out keeps what was matched.
@@ -168,7 +175,8 @@ continues() {
 # a_node CLI HOME PORT HOST: the node host of HOST (ours, theirs) at the gateway at PORT, told what to do by HOME's command line.
 a_node() {
     local cli=$1 home=$2 at=$3 host=$4 id pid
-    "$host" "$host-node" "$at" node run --host 127.0.0.1 --port "$at" >>"$work/$host-node.log" 2>&1 &
+    # The process itself, so that it ends with `stop`: a second host of the same home would wait for its lock.
+    become "$host" "$host-node" "$at" node run --host 127.0.0.1 --port "$at" >>"$work/$host-node.log" 2>&1 &
     pid=$! pids+=($!)
     for _ in $(seq 100); do
         "$cli" "$home" "$at" gateway call node.list --json 2>&1 | grep -q '"connected": true' && break

@@ -378,3 +378,34 @@ fn a_change_of_a_thousand_keys_is_one_short_line() {
     assert!(line.contains("models.providers.p004") && line.contains(" and 990 more)"), "{line}");
     assert!(!line.contains("p005") && line.len() < 1000, "{line}");
 }
+
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// B-F32: a file that is a mount of its own, as containers have it, changes where its directory hears nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn b_f32_a_file_that_is_mounted_is_seen_to_change() {
+    let (mut gateway, config) = start(json!({}));
+    gateway.kill();
+    let outside = crate::harness::gateway::new_dir().join("outside.json");
+    std::fs::copy(gateway.config_path(), &outside).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .arg("--bind")
+        .args([outside.as_path(), gateway.config_path().as_path()])
+        .output();
+    if !mounted.is_ok_and(|done| done.status.success()) {
+        eprintln!("left out: this user may not mount");
+        return;
+    }
+    let _mounted = Mounted(gateway.config_path());
+    gateway.restart();
+    let mut client = Client::operator(&gateway, 4);
+    std::fs::write(&outside, named(&config, "Outside").to_string()).unwrap();
+    wait_for("the new name", || (name(&mut client) == "Outside").then_some(()));
+}

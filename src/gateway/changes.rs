@@ -2,7 +2,8 @@
 //! of an old one and a file that appears later are seen too.
 //!
 //! Used by the watcher's thread alone. Linux tells of changes (inotify); elsewhere, and where it refuses to, the files
-//! are looked at every second.
+//! are looked at every second. So is one that is a mount of its own (`docker -v file`): it changes elsewhere, and its
+//! directory hears nothing.
 use crate::config::Stamp;
 use crate::error::{Error, Result};
 use crate::threads;
@@ -123,15 +124,20 @@ impl Source {
     /// Where the system refuses to tell, for want of descriptors or watches, the files are looked at.
     fn of(files: &[PathBuf]) -> Source {
         #[cfg(target_os = "linux")]
-        match Told::of(files) {
-            Ok(told) => return Source::Told(told),
-            Err(e) => {
-                use std::sync::atomic::{AtomicBool, Ordering};
-                static SAID: AtomicBool = AtomicBool::new(false);
-                if !SAID.swap(true, Ordering::Relaxed) {
-                    log::warn!(target: "gateway/reload", "the system does not tell of changes of the configuration ({e}): its files are looked at every second");
-                }
+        match files.iter().find(|file| is_mount(file)) {
+            Some(file) => {
+                log::debug!(target: "gateway/reload", "{} is a mount of its own: it is looked at every second", file.display())
             }
+            None => match Told::of(files) {
+                Ok(told) => return Source::Told(told),
+                Err(e) => {
+                    use std::sync::atomic::{AtomicBool, Ordering};
+                    static SAID: AtomicBool = AtomicBool::new(false);
+                    if !SAID.swap(true, Ordering::Relaxed) {
+                        log::warn!(target: "gateway/reload", "the system does not tell of changes of the configuration ({e}): its files are looked at every second");
+                    }
+                }
+            },
         }
         Source::Looking(stamps(files))
     }
@@ -159,6 +165,14 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a file is where something is mounted; kernels before 5.8 do not say it.
+#[cfg(target_os = "linux")]
+fn is_mount(file: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    statx(CWD, file, AtFlags::empty(), StatxFlags::TYPE)
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 fn stamps(files: &[PathBuf]) -> Vec<Stamp> {

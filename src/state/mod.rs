@@ -262,6 +262,7 @@ impl State {
             self.emit(&events::TICK, &json!({"ts": self.now}));
             self.runs.requests.expire(self.now);
             self.post.ledger.expire(self.now);
+            self.rest();
         }
         Some(self.next_tick)
     }

@@ -1,10 +1,12 @@
 //! What is done by the clock: old sessions, and those of single requests, leave the index once an hour; what is left over in the state directory is
-//! bounded at the start and once a day; the host's time zone is read again.
+//! bounded at the start and once a day; the host's time zone is read again. At a tick after which nobody asked for anything, the code that
+//! ticks have brought in is let go of.
 //!
 //! Part of `State`, on the state thread; the store thread touches the files, after the indexes.
 use super::State;
 use super::store::Job;
 use crate::clock;
+use crate::metrics;
 use crate::sessions::passing;
 use crate::sessions::retention::{self, Policy};
 use crate::upkeep::litter;
@@ -17,11 +19,13 @@ pub struct Upkeep {
     next: u64,
     hours: u64,
     has_swept: bool,
+    /// Requests that there had been at the last tick.
+    served: u64,
 }
 
 impl Upkeep {
     pub fn starting(mono: u64) -> Upkeep {
-        Upkeep { next: mono + HOUR, hours: 0, has_swept: false }
+        Upkeep { next: mono + HOUR, hours: 0, has_swept: false, served: 0 }
     }
 }
 
@@ -43,6 +47,14 @@ impl State {
             self.sweep();
         }
         Some(self.upkeep.next)
+    }
+
+    /// After a tick. An idle gateway needs little of its program, and ticks bring twice of that in within a minute.
+    pub(super) fn rest(&mut self) {
+        let served = metrics::served();
+        if std::mem::replace(&mut self.upkeep.served, served) == served {
+            self.in_background(Box::new(crate::sys::release_code));
+        }
     }
 
     fn sweep(&self) {

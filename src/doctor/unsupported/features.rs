@@ -33,7 +33,11 @@ const KEEP: &str = "leave it to the original program on another port, or take it
 
 /// All of them, in the order in which they are told.
 const FEATURES: &[Feature] = &[
-    feature("channels", channels, KEEP),
+    feature(
+        "channels",
+        channels,
+        "WhatsApp runs by openclaw-whatsapp (docs/whatsapp.md), others by a program of your own (docs/channel-programs.md); or leave it to the original program on another port, or take it out of the configuration",
+    ),
     feature(
         "hooks",
         hooks,
