@@ -71,6 +71,14 @@ pub fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// Room for `more` bytes at the end of a text that grows by small pieces and is kept while it does: an eighth of it more
+/// than is needed, where the text itself would take as much again.
+pub fn make_room(text: &mut String, more: usize) {
+    if text.capacity() - text.len() < more {
+        text.reserve_exact(more.max(text.len() / 8).max(512));
+    }
+}
+
 #[track_caller]
 fn found<P: Default>(part: Option<P>) -> P {
     debug_assert!(part.is_some(), "a position outside of its value, or inside of a character");
@@ -98,6 +106,20 @@ mod tests {
             [shortened("äöü", 3), shortened("äöü", 2), String::new()],
             ["äöü", "äö…", &shortened("", 0)]
         );
+    }
+
+    #[test]
+    fn what_grows_takes_an_eighth_more_and_moves_seldom() {
+        let (mut text, mut moves) = (String::new(), 0);
+        for _ in 0..20_000 {
+            let before = text.capacity();
+            make_room(&mut text, 6);
+            text.push_str("words ");
+            moves += usize::from(text.capacity() != before);
+        }
+        assert_eq!(text.len(), 120_000);
+        assert!(text.capacity() < 120_000 + 120_000 / 8 + 512, "{}", text.capacity());
+        assert!(moves < 50, "{moves}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::agent::run::RunEvent;
 use crate::calls::stream::Piece;
 use crate::error::Error;
 use crate::json::json;
-use crate::parts::Parts;
+use crate::parts::{Parts, make_room};
 use crate::protocol::events::{self, Event};
 use crate::protocol::frame;
 use crate::protocol::pieces::{Pieces, Place, Shared};
@@ -136,6 +136,7 @@ impl Runs {
     fn run_text(&mut self, world: &mut dyn World, id: &str, delta: &str) {
         let Some(run) = self.map.get_mut(id).filter(|r| !r.silenced) else { return };
         let before = run.text.len();
+        make_room(&mut run.text, delta.len());
         run.tags.push(delta, &mut run.text);
         run.stream_new(before, may_be_silent);
         run.deliver_more(world);

@@ -31,6 +31,8 @@ const SHORT: Duration = Duration::from_secs(10);
 /// How often the machine's state is told, which a gateway that is there answers, and how long nothing may be heard.
 const TELL: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(90);
+/// After its last work; what that needed is not kept until the next.
+const CALM: Duration = Duration::from_millis(500);
 /// Bytes of a frame where the gateway does not say.
 const MAX_FRAME: u64 = 512 << 10;
 
@@ -156,6 +158,8 @@ struct Link {
     max: usize,
     heard: Instant,
     tells: Instant,
+    /// When what its last work needed is let go of.
+    rests: Option<Instant>,
 }
 
 impl Link {
@@ -164,7 +168,14 @@ impl Link {
         session.hello = Value::Null;
         session.client.set_deadline(Deadline::after(Instant::now(), 0));
         let now = Instant::now();
-        Link { session, node, max: usize::try_from(max).unwrap_or(usize::MAX), heard: now, tells: now }
+        Link {
+            session,
+            node,
+            max: usize::try_from(max).unwrap_or(usize::MAX),
+            heard: now,
+            tells: now,
+            rests: None,
+        }
     }
 
     fn serve(&mut self, own: &Own, work: &mut Work) -> Option<Error> {
@@ -183,11 +194,14 @@ impl Link {
         if now >= self.tells {
             self.tells = now + TELL;
             self.event(stats::EVENT, &stats::gather(&own.env))?;
-            // What only this needs, and what came before, is not kept until the next time.
+            self.rests = Some(now + CALM);
+        }
+        if self.rests.take_if(|at| now >= *at).is_some() {
             crate::sys::release_memory();
             crate::sys::release_code();
         }
         let until = self.tells.min(self.heard + SILENCE);
+        let until = self.rests.map_or(until, |at| at.min(until));
         let wait = until.saturating_duration_since(now).max(Duration::from_millis(1));
         {
             let client = self.session.client.as_fd();
@@ -199,6 +213,7 @@ impl Link {
         let frames = self.session.client.arrived()?;
         if !frames.is_empty() {
             self.heard = Instant::now();
+            self.rests = Some(self.heard + CALM);
         } else if self.heard.elapsed() >= SILENCE {
             let text = format!("nothing heard of the gateway for {} s", SILENCE.as_secs());
             return Err(Error::new(Kind::Unreachable, text));

@@ -3,6 +3,7 @@ use super::{Block, Draft, Stop, Taken, slices};
 use crate::fetch::http::Fault;
 use crate::models::provider::Chunk;
 use crate::models::think::Step;
+use crate::parts::make_room;
 
 impl Draft<'_> {
     pub(super) fn follow(&mut self, steps: Vec<Step>) -> Taken {
@@ -58,7 +59,10 @@ impl Draft<'_> {
 
     fn say(&mut self, piece: String) -> Taken {
         match self.blocks.last_mut() {
-            Some(Block::Text(text)) if !self.apart => text.push_str(&piece),
+            Some(Block::Text(text)) if !self.apart => {
+                make_room(text, piece.len());
+                text.push_str(&piece);
+            }
             _ => self.push(Block::Text(piece.clone()))?,
         }
         self.tell(Chunk::Text(piece));
