@@ -60,7 +60,7 @@ pub struct Decision {
 /// What the device may do, and the token that lets it come back. No `Debug`: it holds the token.
 pub struct Paired {
     pub device_token: String,
-    /// The scopes of this connection: those asked for.
+    /// The scopes of this connection: those asked for, without those that the owner declined.
     pub scopes: Vec<String>,
     /// Epoch milliseconds.
     pub issued_at: u64,
@@ -116,6 +116,10 @@ impl Pairing {
             return Ok(decided(Admission::Refused));
         }
         let wanted = scopes::grantable(applicant.role, applicant.scopes);
+        let wanted = match record.as_ref().filter(|r| same_key(&r.public_key, &applicant.device.public_key)) {
+            Some(record) => record.left_of(applicant.role, wanted),
+            None => wanted,
+        };
         let mut events = Vec::new();
         let record = match (approval_needed(record.as_ref(), applicant, &wanted), record) {
             (None, Some(record)) => record,

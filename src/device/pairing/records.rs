@@ -24,6 +24,10 @@ pub(super) struct Record {
     pub role: Option<String>,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,
+    /// Asked for and not granted (`devices approve --scopes`): a device that asks for these too gets the rest, and
+    /// raises no request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub declined_scopes: Vec<String>,
     pub tokens: BTreeMap<String, Token>,
     pub created_at_ms: u64,
     pub approved_at_ms: u64,
@@ -40,6 +44,7 @@ impl Params for Record {
             role: from.take("role"),
             roles: from.take("roles"),
             scopes: from.take("scopes"),
+            declined_scopes: from.take("declined_scopes"),
             tokens: from.take("tokens"),
             created_at_ms: from.take("created_at_ms"),
             approved_at_ms: from.take("approved_at_ms"),
@@ -145,6 +150,7 @@ impl Record {
         record.role = request.all_roles().first().cloned().or(record.role);
         record.roles = scopes::union(&record.roles, &request.all_roles());
         record.scopes = scopes::union(&record.scopes, &grants);
+        record.decline(&[]);
         record.approved_at_ms = now;
         for role in request.all_roles() {
             let gained = scopes::grantable(&role, &grants);
@@ -153,6 +159,25 @@ impl Record {
             }
         }
         record
+    }
+
+    /// What was asked for and is not held is declined, beside what was before.
+    pub fn decline(&mut self, asked: &[String]) {
+        self.declined_scopes = scopes::union(&self.declined_scopes, asked);
+        self.declined_scopes.retain(|scope| !scopes::covers(&self.scopes, scope));
+    }
+
+    /// What a connect that wants all this is for: where the owner has declined a part, what is left of it.
+    pub fn left_of(&self, role: &str, wanted: Vec<String>) -> Vec<String> {
+        let is_declined = |scope: &String| self.declined_scopes.contains(scope);
+        if !wanted.iter().any(is_declined) {
+            return wanted;
+        }
+        let mut held = self.approved(role);
+        held.retain(|scope| scopes::covers(&wanted, scope));
+        let rest: Vec<String> = wanted.iter().filter(|scope| !is_declined(scope)).cloned().collect();
+        let left = scopes::union(&held, &rest);
+        if left.is_empty() { wanted } else { left }
     }
 
     /// Replaces the token of a role by a new one.

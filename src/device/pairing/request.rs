@@ -64,10 +64,10 @@ impl Request {
         scopes::union(&[], &self.all_roles().iter().flat_map(of_role).collect::<Vec<_>>())
     }
 
-    /// The same request for no other than these scopes, each of which it must have asked for.
+    /// The same request for no other than these scopes, each of which is asked for or part of what is.
     pub fn narrowed(mut self, only: &[String]) -> Result<Request> {
         let asked = self.grants();
-        if let Some(other) = only.iter().find(|scope| !asked.contains(scope)) {
+        if let Some(other) = scopes::first_missing(&asked, only) {
             let text = format!("the request does not ask for {other}, only for {}", asked.join(", "));
             return Err(Error::invalid(text));
         }

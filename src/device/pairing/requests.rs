@@ -49,11 +49,13 @@ impl Pairing {
     ) -> Result<Change<Value>> {
         let mut store = self.open(now)?;
         let mut request = find(store.pending(), request_id)?;
+        let asked = request.grants();
         if let Some(only) = only {
             request = request.narrowed(only)?;
         }
         check_caller(caller, &request.grants())?;
         let mut record = Record::merged(store.record(&request.device_id)?, &request, now);
+        record.decline(&asked);
         for role in request.all_roles() {
             // A revoked token stays revoked: an approval of other scopes must not bring it back (SEC-08).
             if !record.tokens.contains_key(&role) {

@@ -178,6 +178,31 @@ fn narrowed_scopes_do_not_come_back_by_reconnecting() {
     assert!(f.pairing.rotate(&id(1), "operator", Some(&[]), None, NOW).is_err());
 }
 
+/// N-39: what the owner has declined is not asked for again at each connect: the device is in with the rest, by the
+/// secret and by its token, here as elsewhere. What is new is still a request, and a whole approval grants all.
+#[test]
+fn n_39_a_device_that_was_granted_less_is_in_with_that() {
+    let f = Fixture::new();
+    let request = f.waiting(Connect { scopes: ADMIN, ..REMOTE }).request_id;
+    assert!(f.pairing.approve_only(&request, Some(&strings(&["operator.made-up"])), None, NOW).is_err());
+    f.pairing.approve_only(&request, Some(&strings(READ)), Some(&strings(ADMIN)), NOW).unwrap();
+    assert_eq!(f.record()["scopes"], json!(READ));
+    assert_eq!(f.record()["declinedScopes"], json!(ADMIN));
+    let token = f.paired(Connect { scopes: ADMIN, ..REMOTE }).device_token;
+    let by_token = f.admit_with(Connect { scopes: ADMIN, ..REMOTE }, Credential::Tokens(&[&token])).result;
+    let Admission::Paired(by_token) = by_token.admission else { panic!("it has to wait") };
+    for paired in [by_token, f.paired(Connect { scopes: ADMIN, ..LOCAL })] {
+        assert_eq!((paired.device_token, paired.scopes), (token.clone(), strings(READ)));
+    }
+    assert_eq!(token_scopes(&f, "operator"), READ);
+    let more = f.waiting(Connect { scopes: &["operator.read", "operator.pairing"], ..REMOTE });
+    assert_eq!((more.reason, more.approved_scopes), ("scope-upgrade", strings(READ)));
+    f.pairing.approve(&more.request_id, Some(&strings(ADMIN)), NOW).unwrap();
+    assert_eq!(f.record()["declinedScopes"], json!(ADMIN));
+    let wide = strings(&["operator.pairing", "operator.read"]);
+    assert_eq!(f.paired(Connect { scopes: ADMIN, ..REMOTE }).scopes, wide);
+}
+
 /// S-H6: while a token is revoked or rotated, whoever comes by it is either in with that very token or out; nobody is
 /// handed its successor, and the revoked one has none.
 #[test]
