@@ -192,14 +192,17 @@ impl Told {
         use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
         use rustix::io::Errno;
         let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let flags = WatchFlags::CLOSE_WRITE
-            | WatchFlags::MODIFY
-            | WatchFlags::CREATE
+        // What is watched twice for two names is told what either needs.
+        let names_only = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVED_TO
-            | WatchFlags::MOVED_FROM;
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::MASK_ADD;
+        let all = names_only | WatchFlags::CLOSE_WRITE | WatchFlags::MODIFY;
         let mut names = Vec::new();
         for (dir, name) in files.iter().flat_map(|file| places(file)) {
+            // A directory on the way to the file comes and goes; what is written beside it, such as all of a home, is nothing.
+            let flags = if dir.join(&name).is_dir() { names_only } else { all };
             match add_watch(&inotify, &dir, flags) {
                 Ok(watch) => names.push((watch, name)),
                 // A directory that goes away in this moment shows in the one around it.
