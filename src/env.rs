@@ -173,10 +173,15 @@ impl Env {
         }
     }
 
+    /// Without one the state directory is in its place, which no `~` names.
+    fn has_home(&self) -> bool {
+        !self.home.as_os_str().is_empty() && self.home != self.state_dir
+    }
+
     /// `~/x` for a path below the home directory.
     pub fn display(&self, path: &Path) -> String {
         match path.strip_prefix(&self.home) {
-            Ok(rest) if !self.home.as_os_str().is_empty() => format!("~/{}", rest.display()),
+            Ok(rest) if self.has_home() => format!("~/{}", rest.display()),
             _ => path.display().to_string(),
         }
     }
@@ -201,7 +206,7 @@ impl Env {
     /// shell would not expand it.
     pub fn display_all(&self, text: &str) -> String {
         let home = format!("{}/", self.home.display());
-        if home.len() < 3 {
+        if home.len() < 3 || !self.has_home() {
             return text.to_string();
         }
         let mut shown = String::with_capacity(text.len());

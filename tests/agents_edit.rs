@@ -428,7 +428,14 @@ fn n_28_a_directory_of_other_things_is_no_workspace_until_somebody_says_so() {
         &["agents", "add", "ops", "--workspace", named][..],
         &["setup", "--workspace", named],
         &["onboard", "--non-interactive", "--accept-risk", "--workspace", named],
+        &["config", "set", "agents.defaults.workspace", named],
+        &["config", "set", "agents.list", "[{id: 'main', workspace: '/nowhere'}]"],
+        &["config", "set", "agents.list[0].workspace", named],
     ] {
+        if args.last().unwrap().contains("nowhere") {
+            out(&gateway, args);
+            continue;
+        }
         let output = gateway.cli(args);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains("holds other files"), "{args:?}: {said}");

@@ -5,6 +5,19 @@ use crate::http_openai::{post, with_config};
 const INVOKE: &str = "/tools/invoke";
 const RPC: &str = "/api/v1/rpc";
 
+/// What an agent will answer with is told before its first turn has written it.
+#[test]
+fn the_status_of_a_new_session_names_its_agents_own_model() {
+    let list = json!([{"id": "main", "default": true}, {"id": "ops", "model": "stub/other"}]);
+    let (_server, gateway) = with_config(vec![], json!({"agents": {"list": list}}));
+    for (key, model) in [("agent:ops:main", "Model: stub/other"), ("agent:main:main", "Model: test/m")] {
+        let asked = json!({"tool": "session_status", "args": {"sessionKey": key}, "sessionKey": key});
+        let (status, told, _) = post(&gateway, INVOKE, "", &asked);
+        let text = told["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        assert!(status == 200 && text.contains(model), "{key}: {told}");
+    }
+}
+
 #[test]
 fn i12_2_a_tool_is_invoked_without_a_model() {
     let (server, gateway) = with_config(vec![], json!({}));

@@ -510,6 +510,12 @@ fn n_21_behind_a_broken_file_stands_what_runs() {
     let told: Value = serde_json::from_str(&text(&run(&["gateway", "status", "--json"])).0).unwrap();
     assert_eq!(told["gateway"]["port"], gateway.port);
     assert_eq!(told["gateway"]["portSource"], "running gateway");
+    // A file that is no secret's place any more lets nobody in, who may know all the same that a gateway is there.
+    std::fs::rename(gateway.state_dir().join("identity"), gateway.dir.join("identity")).unwrap();
+    let told = text(&run(&["status"])).0;
+    assert!(told.contains("answers, but refuses this command ("), "{told}");
+    std::fs::remove_dir_all(gateway.state_dir().join("identity")).unwrap();
+    std::fs::rename(gateway.dir.join("identity"), gateway.state_dir().join("identity")).unwrap();
     // Nobody runs: nobody knows.
     let dir = home(&json!({}));
     std::fs::write(dir.join("home/.openclaw/openclaw.json"), "{ gateway: nothing").unwrap();

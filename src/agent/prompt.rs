@@ -161,7 +161,7 @@ fn tell(path: &Path, why: &str) {
     static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     if told.len() < MAX_TOLD && told.insert(path.to_path_buf()) {
-        log::warn!("{} is not read for the agent: {why}", path.display());
+        log::warn!(target: "gateway/agent", "{} is not read for the agent: {why}", path.display());
     }
 }
 

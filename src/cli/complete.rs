@@ -89,7 +89,12 @@ fn place(words: String) -> Place {
     let command = COMMANDS.iter().find(|command| command.name == words);
     let choices = command.into_iter().flat_map(|c| c.positionals).flat_map(|p| p.choices);
     next.extend(choices.map(|choice| (*choice, "")));
-    let flags = command.into_iter().flat_map(Command::all_flags).chain(GLOBALS).collect();
+    let flags = command
+        .into_iter()
+        .flat_map(Command::all_flags)
+        .chain(GLOBALS)
+        .filter(|flag| !flag.is_quiet)
+        .collect();
     Place { words, next, flags }
 }
 
@@ -297,10 +302,11 @@ mod tests {
         for script in [bash(), zsh(), fish()] {
             for command in shown() {
                 assert!(script.contains(&format!("'{}'", command.name)), "{}", command.name);
-                for flag in command.all_flags() {
+                for flag in command.all_flags().filter(|flag| !flag.is_quiet) {
                     assert!(script.contains(flag.long), "--{}", flag.long);
                 }
             }
+            assert!(!script.contains("Accepted without effect"));
         }
     }
 

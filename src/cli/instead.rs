@@ -31,7 +31,12 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["skills search", "skills install", "skills update", "skills sync", "clawhub"],
         "put the skill's folder with its SKILL.md into skills/ of the workspace or the state directory yourself (docs/agents.md); `openclaw skills check` says what it needs",
     ),
-    (&["plugins", "mcp", "acp"], "it has no plugins; tools are set by the key `tools`"),
+    (&["plugins", "mcp"], "it has no plugins; tools are set by the key `tools`"),
+    (
+        &["acp"],
+        "an editor's agent panel has no bridge here; `openclaw chat` talks to the agent at a terminal",
+    ),
+    (&["tts"], "it speaks no answers; a node that can do that is told by `openclaw nodes invoke`"),
     (&["canvas"], "`openclaw nodes canvas` shows pages on a node's screen"),
     (
         &["sandbox"],

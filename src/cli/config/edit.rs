@@ -14,6 +14,7 @@ use crate::config::{Config, Hide, Issue, lookup, path, ports};
 use crate::error::{Cause, Error, Result};
 use crate::gateway;
 use crate::json::json;
+use crate::workspace;
 use serde_json::Value;
 
 pub(super) const FORCE: Flag = Flag::switch(
@@ -53,6 +54,10 @@ fn set(context: &Context, args: &Args) -> Result<()> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let strict = args.has("strict-json");
     let value = value(args.positional(1).unwrap_or_default(), &names, strict)?;
+    if let (["agents", "defaults" | "list", .., "workspace"], Some(dir)) = (names.as_slice(), value.as_str())
+    {
+        workspace::check_unused(&context.env, &context.env.expand(dir.trim()))?;
+    }
     done(context, args, "Updated", Change::Set(&names, &value))
 }
 

@@ -12,6 +12,7 @@ use crate::config::{Config, remedy};
 use crate::device::pairing::Pairing;
 use crate::doctor::unsupported;
 use crate::env::Env;
+use crate::error::Kind;
 use crate::files;
 use crate::models::catalogue;
 use crate::models::provider::Provider;
@@ -135,7 +136,14 @@ fn reached(look: &Look) -> String {
             format!("reachable {ms}ms{version}{host}")
         }
         (None, Some(error)) => {
-            format!("unreachable ({})", error.message().lines().next().unwrap_or_default())
+            let why = error.message().lines().next().unwrap_or_default();
+            // It answered, if only to say no.
+            match error.kind {
+                Kind::Unauthorized | Kind::NotPaired | Kind::RateLimited => {
+                    format!("answers, but refuses this command ({why})")
+                }
+                _ => format!("unreachable ({why})"),
+            }
         }
         (None, None) => "unreachable".to_string(),
     }

@@ -127,5 +127,5 @@ pub fn check_token(config: &Config, secret: Option<&Secret>) -> Result<()> {
 }
 
 fn refused(what: &str, fix: &str) -> Result<()> {
-    Err(Error::config(format!("{what}\nFix: {fix}")))
+    Err(Error::config(format!("{what}.\nFix: {fix}")))
 }

@@ -29,7 +29,7 @@ pub fn read(id: &str, path: &Path) -> Result<Secret> {
         |why: &str| refused(format!("{setting} names {shown}, which {why}; put the key of {id} there"));
     let found = files::read_secret(path).map_err(|why| wrong(&why))?;
     if found.is_open {
-        log::warn!("agent: {shown} of {setting} can be read by others; run chmod 600 {shown}");
+        log::warn!(target: "gateway/agent", "{shown} of {setting} can be read by others; run chmod 600 {shown}");
     }
     let key = Secret::new(&found.text);
     match can_be_sent(&key) {

@@ -1,4 +1,5 @@
 //! `session_status`: time, model and use of tokens of a session, in a few lines. Runs on a tool's thread.
+use crate::agents::Agents;
 use crate::calls::Provenance;
 use crate::clock;
 use crate::error::Result;
@@ -49,14 +50,20 @@ fn card(context: &Context, key: &str, row: Option<&Value>, defaults: Option<&Val
         row.and_then(|row| row.get(name)).or_else(|| defaults?.get(name)).filter(|v| !v.is_null())
     };
     let word = |name: &str| member(name).and_then(Value::as_str);
+    let owner = reach::owner(context, key);
     let number = |name: &str| member(name).and_then(Value::as_u64);
     let mut lines = vec![
         format!("OpenClaw {}", crate::version::VERSION),
         format!("Time: {}", clock::show(&clock::zoned(now, zone), "%A, %e %B %Y, %H:%M %Z")),
-        format!("Session: {key} (agent {})", reach::owner(context, key)),
+        format!("Session: {key} (agent {owner})"),
     ];
-    if let Some(model) = word("model") {
-        lines.push(format!("Model: {}/{model}", word("modelProvider").unwrap_or("?")));
+    // Before the first turn has ended nobody has written which it is.
+    let is_new = row.and_then(|row| row.get("model")?.as_str()).is_none();
+    match is_new.then(|| Agents::of(&context.config, &context.settings.env).model(owner)).flatten() {
+        Some(model) => lines.push(format!("Model: {model}")),
+        None => lines.extend(
+            word("model").map(|model| format!("Model: {}/{model}", word("modelProvider").unwrap_or("?"))),
+        ),
     }
     if let Some(total) = number("totalTokens") {
         let window = number("contextTokens").filter(|n| *n > 0);
