@@ -26,7 +26,7 @@ pub fn health(shared: &Shared, caller: &Caller, _params: Value) -> Result<Payloa
     let is_admin = caller.scopes.has("operator.admin");
     let text = shared.published.health(is_admin);
     match text.strip_suffix('}').filter(|_| is_admin) {
-        Some(open) => Ok(Payload::Text(format!("{open},\"metrics\":{}}}", snapshot::numbers(shared)).into())),
+        Some(open) => Ok(Payload::Text(snapshot::with_numbers(open, shared).into())),
         None => Ok(Payload::Text(text)),
     }
 }
@@ -58,7 +58,7 @@ pub fn status(state: &mut State, call: Call, _params: Value) -> Result<Answer> {
     let operation = [
         ("configInvalid", (*state.config_invalid).clone()),
         ("restart", Some(state.restart_status())),
-        ("metrics", is_admin.then(|| snapshot::numbers(&state.shared))),
+        ("metrics", is_admin.then(|| snapshot::counted(&state.shared))),
         ("today", Some(state.runs.today.told(state.now))),
     ];
     let operation = operation.into_iter().filter(move |_| is_admin);

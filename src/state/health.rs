@@ -12,9 +12,12 @@ use crate::state::State;
 use crate::state::shared::Shared;
 use crate::threads;
 use serde_json::{Map, Value};
+use std::fmt::Write;
 
 /// Sessions shown for each agent.
 const RECENT: usize = 5;
+/// Bytes that the numbers take, about.
+const NUMBERS: usize = 2 << 10;
 /// What those are told of an agent without its sessions who may see no paths.
 pub const UNREAD: &str = "its session index cannot be read";
 
@@ -95,13 +98,40 @@ pub fn snapshot(state: &State) -> Value {
 }
 
 /// The numbers of this moment by name, for administrators; any thread may ask.
-pub fn numbers(shared: &Shared) -> Value {
+pub fn counted(shared: &Shared) -> Value {
     look(shared);
-    let mut told: Map<String, Value> =
-        metrics::all().map(|(row, number)| (row.name.to_string(), number.into())).collect();
-    let requests = metrics::requests(&shared.method_names);
-    told.put("requests", requests.map(|(name, sum)| (name.to_string(), sum.into())).collect::<Map<_, _>>());
+    let object = |all: &mut dyn Iterator<Item = (&'static str, u64)>| -> Map<String, Value> {
+        all.map(|(name, number)| (name.to_string(), number.into())).collect()
+    };
+    let mut told = object(&mut metrics::all().map(|(row, number)| (row.name, number)));
+    told.put("requests", object(&mut metrics::requests(&shared.method_names)));
     told.into()
+}
+
+/// The same as the last member, `metrics`, of an object that is `open` as yet; put down as text, since what looks at a
+/// gateway asks for it often.
+pub fn with_numbers(open: &str, shared: &Shared) -> String {
+    look(shared);
+    let mut told = String::with_capacity(open.len() + NUMBERS);
+    told.push_str(open);
+    told.push_str(",\"metrics\":{");
+    metrics::all().for_each(|(row, number)| member(&mut told, row.name, number));
+    told.push_str("\"requests\":{");
+    metrics::requests(&shared.method_names).for_each(|(name, number)| member(&mut told, name, number));
+    if told.ends_with(',') {
+        told.pop();
+    }
+    told.push_str("}}}");
+    told
+}
+
+/// Names need no escapes: they are the rows' own.
+fn member(told: &mut String, name: &str, number: u64) {
+    told.push('"');
+    told.push_str(name);
+    told.push_str("\":");
+    // A text takes all that is written to it.
+    let _ = write!(told, "{number},");
 }
 
 /// Sets what is known elsewhere at any moment.
