@@ -77,7 +77,7 @@ fmt-check:
 lint:
 	$(CARGO) clippy --all-targets -- -D warnings
 
-# The budgets of the static release binary in about 20 s, and of what `make cross` built for this machine, if it did;
+# The budgets of the static release binary in about a minute, and of what `make cross` built for this machine, if it did;
 # `make bench` measures them in full.
 CROSSED = $(wildcard $(CURDIR)/dist/openclaw-*-$(MUSL))
 budgets:

@@ -1,6 +1,6 @@
 //! `make bench`: measures the release binary against the budgets and prints one Markdown table.
 //!
-//! `cargo bench --bench bench` runs everything; `-- --quick` takes about 20 s and is part of `make check`.
+//! `cargo bench --bench bench` runs everything; `-- --quick` takes about a minute and is part of `make check`.
 //! `-- --telegram` measures the rows about Telegram alone, `-- --acts` those about jobs and commands, `-- --nodes` those about nodes,
 //! `-- --commands` those about the command line.
 //! Exits non-zero when a budget is missed (the quick run lets times take five times theirs, so that it does not
