@@ -13,7 +13,8 @@ for name in $(env | sed -n 's/^\(OPENCLAW_[A-Za-z0-9_]*\|CLAWDBOT_[A-Za-z0-9_]*\
 work=$(mktemp -d)
 gateway=
 stop() {
-    [ -z "$gateway" ] || kill "$gateway" 2>/dev/null || true
+    # What it still writes would stand in the way of the removal.
+    [ -z "$gateway" ] || { kill "$gateway" && wait "$gateway"; } 2>/dev/null || true
     rm -rf "$work"
 }
 trap stop EXIT INT TERM
