@@ -175,6 +175,8 @@ continues() {
 # a_node CLI HOME PORT HOST: the node host of HOST (ours, theirs) at the gateway at PORT, told what to do by HOME's command line.
 a_node() {
     local cli=$1 home=$2 at=$3 host=$4 id pid
+    # Without the rules of the one before.
+    rm -f "$work/$host-node/.openclaw/exec-approvals.json"
     # The process itself, so that it ends with `stop`: a second host of the same home would wait for its lock.
     become "$host" "$host-node" "$at" node run --host 127.0.0.1 --port "$at" >>"$work/$host-node.log" 2>&1 &
     pid=$! pids+=($!)

@@ -65,7 +65,9 @@ for target in $targets; do
     fi
 done
 if [ "$act" = zigbuild ]; then
-    (cd "$dist" && sha256sum "openclaw-$version"-*-linux-musl* >SHA256SUMS)
+    # Packages that lie here already keep their sums.
+    (cd "$dist" && rm -f SHA256SUMS && find . -maxdepth 1 -type f ! -name '*.quick' ! -name '.*' -printf '%P\n' | LC_ALL=C sort |
+        xargs sha256sum >.sums && mv .sums SHA256SUMS)
     echo "== $dist"
     cat "$dist/SHA256SUMS"
 fi

@@ -86,6 +86,7 @@ impl Host {
             }
             self.own.bell.set_free(true);
             let wait = self.tell(&error, &mut pause);
+            rest();
             self.own.bell.pause(wait);
             self.own.bell.set_free(false);
         }
@@ -151,6 +152,12 @@ impl Host {
     }
 }
 
+/// What the last work needed is let go of.
+fn rest() {
+    crate::sys::release_memory();
+    crate::sys::release_code();
+}
+
 struct Link {
     session: Session,
     /// This device, as the gateway knows the node.
@@ -197,8 +204,7 @@ impl Link {
             self.rests = Some(now + CALM);
         }
         if self.rests.take_if(|at| now >= *at).is_some() {
-            crate::sys::release_memory();
-            crate::sys::release_code();
+            rest();
         }
         let until = self.tells.min(self.heard + SILENCE);
         let until = self.rests.map_or(until, |at| at.min(until));
