@@ -139,6 +139,17 @@ fn long_functions_are_found_wherever_they_stand() {
 }
 
 /// Invariant 19: threads are begun by `threads.rs`, but for those of one command that live as long as its call.
+/// The crate's own macros for details are left out of release builds, and the lines with them.
+#[test]
+fn details_are_logged_by_the_programs_own_macro() {
+    for (file, text) in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let is_lost = ["log::debug!", "log::trace!"].iter().any(|lost| line.contains(lost));
+            assert!(!is_lost, "src/{file}:{}: use crate::logging::debug!", at + 1);
+        }
+    }
+}
+
 #[test]
 fn i10_threads_have_one_door() {
     // Builders of other things have longer names.

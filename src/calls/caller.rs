@@ -98,7 +98,7 @@ impl Caller {
         }
         let names: Vec<String> =
             members.iter().take(8).map(|name| crate::logging::quoted(name).to_string()).collect();
-        log::debug!(
+        crate::logging::debug!(
             target: "gateway/ws", "conn={} client={}: {method} ignores members it does not know: {}",
             super::call::shown(self.conn), crate::logging::quoted(&self.client_id), names.join(", ")
         );

@@ -126,7 +126,7 @@ impl Source {
         #[cfg(target_os = "linux")]
         match files.iter().find(|file| is_mount(file)) {
             Some(file) => {
-                log::debug!(target: "gateway/reload", "{} is a mount of its own: it is looked at every second", file.display())
+                crate::logging::debug!(target: "gateway/reload", "{} is a mount of its own: it is looked at every second", file.display())
             }
             None => match Told::of(files) {
                 Ok(told) => return Source::Told(told),

@@ -53,7 +53,7 @@ impl Presses {
         if let Some(queue) = &self.queue
             && let Err(TrySendError::Full(_)) = queue.try_send(press.to_string())
         {
-            log::debug!(target: "channels/telegram", "[{}] too many presses wait to be acknowledged", self.line.name());
+            crate::logging::debug!(target: "channels/telegram", "[{}] too many presses wait to be acknowledged", self.line.name());
         }
     }
 }

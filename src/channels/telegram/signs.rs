@@ -206,10 +206,10 @@ impl Sign {
         match bot.call("setMessageReaction", &params, CALL, line.house.cancel()) {
             Outcome::Done(_) => {}
             Outcome::Refused(refusal) => {
-                log::debug!(target: "channels/telegram", "[{}] {}", line.name(), refusal.text)
+                crate::logging::debug!(target: "channels/telegram", "[{}] {}", line.name(), refusal.text)
             }
             Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => {
-                log::debug!(target: "channels/telegram", "[{}] {}", line.name(), trouble.text);
+                crate::logging::debug!(target: "channels/telegram", "[{}] {}", line.name(), trouble.text);
             }
         }
     }

@@ -176,7 +176,7 @@ fn file(exchange: Exchange, config: &Config, path: &str) -> Result<()> {
 /// A file that may be shown; a link leads nowhere, and none of the gateway's own files is one of the canvas.
 fn open(config: &Config, env: &Env, dir: &FilePath, name: &str) -> Option<File> {
     let opened = own::open(config, env, dir, FilePath::new(name));
-    opened.inspect_err(|e| log::debug!(target: "canvas", "{e}")).ok().flatten()
+    opened.inspect_err(|e| crate::logging::debug!(target: "canvas", "{e}")).ok().flatten()
 }
 
 /// A page with the bridge to its app put in at its end.
