@@ -14,6 +14,8 @@ pub struct Call {
 pub struct End {
     /// All that was said.
     pub text: String,
+    /// Not all of it was told on the way.
+    pub is_behind: bool,
     pub calls: Vec<Call>,
     /// It ended at the longest length.
     pub is_cut_short: bool,
@@ -50,6 +52,7 @@ impl End {
         });
         End {
             text,
+            is_behind: false,
             calls: calls.collect(),
             is_cut_short: member(meta, "stopReason") == "length",
             input: count("input") + count("cacheRead") + count("cacheWrite"),

@@ -5,6 +5,7 @@
 //! endpoint's own event for that, and never looks whole.
 use super::asked::Asked;
 use super::end::End;
+use super::said::Said;
 use super::{Writer, failed, refusal};
 use crate::calls::Caller;
 use crate::calls::stream::{Piece, Stream};
@@ -30,6 +31,8 @@ const ALIVE: &str = ": at work\n\n";
 /// How deep below an answer the stack may have been used: less than the thread has (`net/listener.rs`).
 const STACK: usize = 128 << 10;
 const DONE: &str = "data: [DONE]\n\n";
+/// Between messages.
+const APART: &str = "\n\n";
 
 /// A turn that was asked for. Dropped before its end, it is stopped.
 pub struct Following {
@@ -85,10 +88,7 @@ fn ended(outcome: Result<Value>, is_cut: bool, asked: &Asked) -> Ended {
             let text = format!("{choice} was not satisfied by the agent response");
             Err(refusal(502, text).about("tool_choice").with("x-should-retry", "false"))
         }
-        _ if is_cut && asked.streams => {
-            Err(refusal(503, "the answer was read too slowly; it is in the session as a whole"))
-        }
-        _ => Ok(end),
+        _ => Ok(End { is_behind: is_cut, ..end }),
     }
 }
 
@@ -148,6 +148,7 @@ struct Line<'a> {
     writer: Box<dyn Writer>,
     /// What is to be sent at once.
     text: String,
+    said: Said,
     has_spoken: bool,
     /// What follows is another message.
     is_apart: bool,
@@ -177,8 +178,10 @@ impl Line<'_> {
     fn say(&mut self, text: &str) -> Result<()> {
         self.begin()?;
         if std::mem::take(&mut self.is_apart) {
-            self.writer.text("\n\n", &mut self.text);
+            self.said.more(APART);
+            self.writer.text(APART, &mut self.text);
         }
+        self.said.more(text);
         self.writer.text(text, &mut self.text);
         self.has_spoken = true;
         self.send()
@@ -212,9 +215,9 @@ impl Line<'_> {
         match end {
             Ok(mut end) => {
                 let text = std::mem::take(&mut end.text);
-                if !self.has_spoken && !text.is_empty() {
-                    self.writer.text(&text, &mut self.text);
-                    self.send()?;
+                if (end.is_behind || !self.has_spoken) && !self.catch_up(&text)? {
+                    let why = "the answer was read too slowly; it is in the session as a whole";
+                    return self.fail(&refusal(503, why), marks_failure);
                 }
                 drop(text);
                 let mut part = 0;
@@ -224,11 +227,28 @@ impl Line<'_> {
                 }
                 self.text += DONE;
             }
-            Err(refusal) => {
-                self.writer.fail(&refusal, &mut self.text);
-                self.text += if marks_failure { DONE } else { "" };
-            }
+            Err(refusal) => return self.fail(&refusal, marks_failure),
         }
+        self.finish()
+    }
+
+    /// Says what is left of the whole answer; tells whether that goes on from what was said.
+    fn catch_up(&mut self, whole: &str) -> Result<bool> {
+        let Some(rest) = self.said.rest_of(whole) else { return Ok(false) };
+        for piece in rest {
+            self.writer.text(piece, &mut self.text);
+            self.send()?;
+        }
+        Ok(true)
+    }
+
+    fn fail(mut self, refusal: &Refusal, marks_failure: bool) -> Result<()> {
+        self.writer.fail(refusal, &mut self.text);
+        self.text += if marks_failure { DONE } else { "" };
+        self.finish()
+    }
+
+    fn finish(mut self) -> Result<()> {
         self.send()?;
         self.open.into_iter().for_each(Open::finish);
         Ok(())
@@ -246,8 +266,16 @@ fn stream(
     let (out, sent_at) = (Some(out), Instant::now());
     // A turn takes long: what was needed to read its request is given back.
     sys::release_stack(STACK);
-    let mut line =
-        Line { out, open: None, writer, text: String::new(), has_spoken: false, is_apart: false, sent_at };
+    let mut line = Line {
+        out,
+        open: None,
+        writer,
+        text: String::new(),
+        said: Said::default(),
+        has_spoken: false,
+        is_apart: false,
+        sent_at,
+    };
     loop {
         let next = following.next(asked);
         line.must_go_on(turn)?;

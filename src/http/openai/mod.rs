@@ -12,6 +12,7 @@ mod following;
 mod items;
 mod models;
 mod responses;
+mod said;
 mod settings;
 mod standing;
 mod talk;
