@@ -1,5 +1,5 @@
-//! `/context`: what a model is given besides the user's words: workspace files, tools, conversation. Put together on
-//! the state thread; the files are looked at on another one.
+//! `/context`: what a model is given besides the user's words: workspace files, tools, conversation. What the state knows
+//! is taken on its thread; files are looked at on another one, also those by which it is known which tools are offered.
 use super::about::{context_line, short};
 use super::{At, Reply, entry, model, wrong};
 use crate::agent::prompt::{self, DEFAULT_MAX_CHARS, Wanted};
@@ -26,11 +26,11 @@ pub fn context(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let (config, agent) = (state.shared.config(), state.sessions.owner(&at.key)?.to_string());
     let model = model::current(state, at);
     let max = config.u64("agents.defaults.bootstrapMaxChars").unwrap_or(DEFAULT_MAX_CHARS);
-    let about = About {
+    let mut about = About {
         key: at.key.clone(),
         workspace: state.shared.agents().workspace(&agent),
         max_chars: usize::try_from(max).unwrap_or(usize::MAX),
-        tools: tools::offered(&config, &state.shared.env, &agent, &model, &at.key),
+        tools: Vec::new(),
         entry: entry(state, at),
         model,
     };
@@ -38,6 +38,7 @@ pub fn context(state: &mut State, at: &At, args: &str) -> Result<Reply> {
     let thinking = levels::thinking(&config, &about.entry, reasons);
     let (shared, channel) = (state.shared.clone(), at.channel.clone());
     Ok(Reply::Work(Box::new(move || {
+        about.tools = tools::offered(&config, &shared.env, &agent, &about.model, &about.key);
         let prompt = prompt::build(&Wanted {
             config: &config,
             agents: &Agents::of(&config, &shared.env),

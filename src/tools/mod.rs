@@ -155,7 +155,7 @@ impl Output {
 }
 
 /// The tools that this agent may use in this session with this model (`provider/model`), by name; `running` asks for whom
-/// each works.
+/// each works. It looks into the store of pairings, so not on the state thread.
 pub fn offered(
     config: &Config,
     env: &Env,
