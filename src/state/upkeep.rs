@@ -49,11 +49,15 @@ impl State {
         Some(self.upkeep.next)
     }
 
-    /// After a tick. An idle gateway needs little of its program, and ticks bring twice of that in within a minute.
+    /// After a tick. An idle gateway needs little of its program, and ticks bring twice of that in within a minute. What many
+    /// who went at once have freed was given back by the first of them only.
     pub(super) fn rest(&mut self) {
         let served = metrics::served();
         if std::mem::replace(&mut self.upkeep.served, served) == served {
-            self.in_background(Box::new(crate::sys::release_code));
+            self.in_background(Box::new(|| {
+                crate::sys::release_memory();
+                crate::sys::release_code();
+            }));
         }
     }
 
